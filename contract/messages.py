@@ -1,0 +1,151 @@
+"""What do the controller and a worker say to each other?
+
+    worker      Hello      every second, in FLEET_HELLO
+    controller  Prepare    load this user against this target, check it, size the pool
+    worker      Ready      loaded, or why not
+    controller  Plan       one probe: this schedule from that instant of the Redis clock
+    worker      Report     every cadence while the probe lasts (contract.report)
+    controller  Stop       end this probe now (`probe` given) or the whole run (`probe` None)
+    worker      Drained    the probe is over and nothing of it is in flight
+
+A worker obeys a message only if it is named in `workers` and `fence` is not below the
+highest it has seen for that run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from contract.arrivals import Law, Schedule
+from contract.report import Health, Ledger
+from contract.units import Rate, Seconds
+
+BEAT_S = 1.0
+"""The conductor renews its beat this often."""
+DEAD_MAN_S = 3.0
+"""A worker that has seen no new beat for this long, on its own clock, stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A worker is there. `run` names the run it is prepared for; `targets` its own allow-list.
+
+    `rate_per_s` is what it believes it can send (a static figure until it tests itself).
+    """
+
+    worker: str
+    boot: str
+    host: str
+    pid: int
+    version: str
+    rate_per_s: Rate
+    targets: tuple[str, ...] = ()
+    run: str | None = None
+    probe: int | None = None
+    health: Health = field(default_factory=Health)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Load `user` (a name in locustfiles/ or a path) and be able to send `max_rate` together.
+
+    `headers` values may contain ${NAME}, replaced on the worker from its own environment and
+    never logged; names that begin with TONNAGE_ are refused. `options` is a JSON object as
+    text. `allowed_targets` are HOST:PORT; the worker enforces them, and its own list, at
+    connect(). The worker named `check_by` also asks the ready check and sends one arrival.
+    """
+
+    run: str
+    fence: int
+    workers: tuple[str, ...]
+    user: str
+    targets: tuple[str, ...]
+    model: str | None
+    headers: tuple[tuple[str, str], ...]
+    options: str
+    requests_sha256: str | None
+    objectives: tuple[str, ...]
+    timeout_s: Seconds
+    seed: int
+    allowed_targets: tuple[str, ...]
+    max_rate: Rate
+    check_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The answer to Prepare. `error` says in one sentence why the worker cannot take part."""
+
+    run: str
+    fence: int
+    worker: str
+    boot: str
+    error: str | None = None
+    user_sha256: str | None = None
+    warnings: tuple[str, ...] = ()
+    rate_per_s: Rate = Rate(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One probe. Worker `workers[p]` owns the arrival indices i with i % len(workers) == p.
+
+    `epoch_us` is the instant of the Redis clock the schedule's offsets count from.
+    `in_flight_cap` and `rate_ceiling` are per worker; a schedule above the ceiling is
+    refused. After `duration_s` nothing is due any more, whatever else happens.
+    """
+
+    run: str
+    fence: int
+    probe: int
+    workers: tuple[str, ...]
+    epoch_us: int
+    law: Law
+    seed: int
+    rate: Rate
+    ramp_s: Seconds
+    ramp_from: Rate
+    duration_s: Seconds
+    in_flight_cap: int
+    rate_ceiling: Rate
+    cadence_s: Seconds = Seconds(0.25)
+
+    def schedule(self) -> Schedule:
+        """The whole fleet's arrivals; a worker takes its `share`."""
+        return Schedule(
+            law=self.law,
+            seed=self.seed,
+            probe=self.probe,
+            rate=self.rate,
+            duration_s=self.duration_s,
+            ramp_s=self.ramp_s,
+            ramp_from=self.ramp_from,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End probe `probe` now, or with None the whole run. Requests in flight may finish."""
+
+    run: str
+    fence: int
+    workers: tuple[str, ...]
+    probe: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Nothing of the probe is in flight any more; with `probe` None, of the run.
+
+    `reason` says why the load ended: the plan's end, a stop, the dead man's switch.
+    """
+
+    run: str
+    fence: int
+    probe: int | None
+    worker: str
+    boot: str
+    totals: Ledger
+    sequence: int
+    reason: str

@@ -1,0 +1,1 @@
+"""The ports' real implementations: Redis, SQL, the system clock."""

@@ -1,0 +1,1 @@
+"""The search for a capacity: pure folds over what the fleet measured."""

@@ -1,0 +1,97 @@
+"""What is asked: of which target, under which objectives, between which rates, how precisely?
+
+A Goal is valid once built; `controller.api.schemas` turns the goal file into one and says
+which field is wrong. Everything here is in arrivals per second, seconds and ratios.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from contract.arrivals import Law
+from contract.objectives import Objective
+from contract.units import Rate, Seconds
+
+StrategyName = Literal["bayes", "binary", "sweep"]
+WarmUp = Literal["auto", "none"] | Seconds
+Spikes = Literal["count", "leave_out"]
+
+
+class GoalInvalid(ValueError):
+    """The goal contradicts itself. `field` is its place in the goal file, such as search.from."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Which users offer which load. `options` is a JSON object as text; `requests` a sha256."""
+
+    user: str = "plain_http"
+    options: str = "{}"
+    law: Law = Law("poisson")
+    requests: str | None = None
+    timeout_s: Seconds = Seconds(10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One capacity question.
+
+    `precision` is the full width of the 90 % interval over the estimate. `require`, when
+    given, is the rate that the safe capacity must reach. `closing_probes` confirm the
+    estimate once the interval is narrow enough.
+    """
+
+    name: str
+    targets: tuple[str, ...]
+    objectives: tuple[Objective, ...]
+    low: Rate
+    high: Rate
+    workload: Workload = field(default_factory=Workload)
+    model: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    strategy: StrategyName = "bayes"
+    precision: float = 0.08
+    budget_s: Seconds = Seconds(600.0)
+    seed: int = 1
+    closing_probes: int = 1
+    warm_up: WarmUp = "auto"
+    spikes: Spikes = "count"
+    require: Rate | None = None
+    replicas: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.targets:
+            raise GoalInvalid("target", "missing: name the URL of the target")
+        if not self.objectives:
+            raise GoalInvalid("slo", "empty: give at least one objective")
+        if self.low <= 0:
+            raise GoalInvalid("search.from", f"{self.low:g}/s is not above 0")
+        if self.low >= self.high:
+            raise GoalInvalid(
+                "search.from", f"{self.low:g}/s is not below search.to, {self.high:g}/s"
+            )
+        if not 0.005 <= self.precision <= 1:
+            raise GoalInvalid("search.precision", f"{self.precision:.3%} is not in 0.5% to 100%")
+        if self.budget_s <= 0:
+            raise GoalInvalid("search.budget", f"{self.budget_s:g}s is not above 0")
+
+    @property
+    def latency_limits_s(self) -> tuple[float, ...]:
+        """Limits of the latency objectives, in their order."""
+        return tuple(float(o.limit_s) for o in self.objectives if o.limit_s is not None)
+
+    @property
+    def tightest_limit_s(self) -> float:
+        """Smallest latency limit; without one, a tenth of the time-out."""
+        return min(self.latency_limits_s, default=float(self.workload.timeout_s) / 10)
+
+    @property
+    def largest_limit_s(self) -> float:
+        """Largest latency limit; without one, a tenth of the time-out."""
+        return max(self.latency_limits_s, default=float(self.workload.timeout_s) / 10)

@@ -1,0 +1,128 @@
+"""What happened in a run? Its events, as the journal keeps them, and the search they give.
+
+    RunCreated → PreflightPassed → (ProbeStarted → Measured… → ProbeDecided)… → RunEnded
+
+`restore` folds the decided probes into the search again; a probe that was started and never
+decided is simply proposed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from contract.units import Rate, Seconds
+from controller.search.answer import Capacity
+from controller.search.capacity import Search, observe, start
+from controller.search.goal import Goal
+from controller.search.probe import Outcome, Probe
+
+
+@dataclass(frozen=True, slots=True)
+class RunCreated:
+    """A goal was accepted and queued. `document` is the goal as given, JSON text."""
+
+    at: float
+    goal: Goal
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightStarted:
+    """The fleet is being prepared."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightPassed:
+    """The fleet can send it and the target answers."""
+
+    at: float
+    workers: tuple[str, ...]
+    rate_per_s: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStarted:
+    """A rate is put to the target."""
+
+    at: float
+    probe: Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """About a second of a probe, for people to watch. Rates are per second of that slice."""
+
+    at: float
+    probe: int
+    through_s: Seconds
+    offered_per_s: Rate
+    sent_per_s: Rate
+    achieved_per_s: Rate
+    bad_ratio: float
+    p50_s: float
+    p90_s: float
+    p99_s: float
+    in_flight: int
+    send_lag_p99_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeDecided:
+    """A probe has its verdict. The interval is the search's after it, None before there is one."""
+
+    at: float
+    outcome: Outcome
+    estimate: Rate | None
+    low: Rate | None
+    high: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetChanged:
+    """Workers came, went or were prepared anew; `note` says which and why."""
+
+    at: float
+    workers: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A restarted controller took the run over."""
+
+    at: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The answer, or why there is none."""
+
+    at: float
+    capacity: Capacity
+
+
+Event = (
+    RunCreated
+    | PreflightStarted
+    | PreflightPassed
+    | ProbeStarted
+    | Measured
+    | ProbeDecided
+    | FleetChanged
+    | Resumed
+    | RunEnded
+)
+
+
+def restore(goal: Goal, events: Iterable[Event]) -> Search:
+    """The search as the journalled outcomes left it."""
+    search = start(goal)
+    for event in events:
+        if isinstance(event, ProbeDecided):
+            search = observe(search, event.outcome)
+    return search

@@ -1,0 +1,118 @@
+"""What is put to the target, and what came of it?
+
+A Probe is one offered rate and how long it is held; an Outcome is its verdict together with
+the evidence the search learns from. Both are journalled as they are: resume never recomputes.
+
+    time    0 ────── ramp_s ─────── judged_from_s ───────────── duration_s
+            ramp, not judged        settle, not judged          measured
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from contract.report import Ledger
+from contract.units import Rate, Seconds
+
+Purpose = Literal["scale", "warm_up", "search", "closing", "check"]
+"""Why a probe is sent: find the scale (evidence discarded), warm up, search, confirm the
+estimate, or check that the target still answers at all."""
+
+
+class Verdict(StrEnum):
+    """What a probe says of the target; VOID says nothing of it and never moves the search."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    FAIL = "fail"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One rate put to the target. `number` counts from 1; the schedule's seed is (seed, number).
+
+    `rest_s` is waited before it, so that the target can work off what the last one left.
+    `why` is one sentence for people.
+    """
+
+    number: int
+    purpose: Purpose
+    rate: Rate
+    ramp_s: Seconds
+    settle_s: Seconds
+    measure_s: Seconds
+    ramp_from: Rate = Rate(0.0)
+    rest_s: Seconds = Seconds(0.0)
+    why: str = ""
+
+    @property
+    def judged_from_s(self) -> Seconds:
+        """Arrivals due from here on are judged, from the epoch."""
+        return Seconds(self.ramp_s + self.settle_s)
+
+    @property
+    def duration_s(self) -> Seconds:
+        """Nothing is due after this, from the epoch."""
+        return Seconds(self.ramp_s + self.settle_s + self.measure_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Of one metric over the judged arrivals, in seconds; nan when there were none."""
+
+    p50_s: float
+    p90_s: float
+    p99_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the posterior learns from a probe; one entry per objective where it is a tuple.
+
+    `offered_per_s` is realised: judged arrivals over their time. `clustering` is the variance
+    of bad counts over a binomial's (1 = independent). `censored`: the probe was stopped early
+    as failing, so bad counts are lower bounds. `saturated_per_s`: completions per second while
+    the target was saturated, None when it was not. `relaxation_s`: autocorrelation time of the
+    number in flight, None when it could not be estimated.
+    """
+
+    offered_per_s: Rate
+    judged: tuple[int, ...]
+    bad: tuple[int, ...]
+    clustering: tuple[float | None, ...]
+    censored: bool = False
+    saturated_per_s: Rate | None = None
+    relaxation_s: Seconds | None = None
+    measured_s: Seconds = Seconds(0.0)
+    median_s: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Verdict of one probe, why, and what it cost.
+
+    `rule` names the rule that decided (R1 curtail, R2 backlog, R4 safety, R5 accept, end,
+    steady, void). `seconds` is wall time including rest, drain and overhead; the conductor
+    fills it in. `error_ratio` is of the judged arrivals; `errors` the commonest kinds.
+    """
+
+    probe: Probe
+    verdict: Verdict
+    rule: str
+    reason: str
+    evidence: Evidence | None = None
+    response_time: Quantiles | None = None
+    service_time: Quantiles | None = None
+    sent_per_s: Rate = Rate(0.0)
+    achieved_per_s: Rate = Rate(0.0)
+    requests: int = 0
+    bad_requests: int = 0
+    ledger: Ledger = field(default_factory=Ledger)
+    send_lag_p99_s: Seconds = Seconds(0.0)
+    error_ratio: float = 0.0
+    errors: tuple[tuple[str, int], ...] = ()
+    in_flight_at_end: int = 0
+    steady: bool | None = None
+    seconds: Seconds = Seconds(0.0)

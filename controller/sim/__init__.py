@@ -1,0 +1,1 @@
+"""Targets and fleets in virtual time, behind the same ports."""
