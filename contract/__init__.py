@@ -1,0 +1,1 @@
+"""What controller and workers must agree on, bit for bit."""
