@@ -20,6 +20,7 @@ rate from the first instant on.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import Literal, get_args
 
 import numpy as np
@@ -57,8 +58,7 @@ class Law:
     def __post_init__(self) -> None:
         if self.kind not in get_args(LawKind):
             raise ArrivalsError(f"kind {self.kind!r} is not one of {', '.join(get_args(LawKind))}")
-        number = isinstance(self.cv, int | float) and not isinstance(self.cv, bool)
-        if not number or not _MIN_CV <= self.cv <= _MAX_CV:
+        if not (_is_number(self.cv) and _MIN_CV <= self.cv <= _MAX_CV):
             raise ArrivalsError(f"cv {self.cv!r} must be a number from {_MIN_CV} to {_MAX_CV}")
         if self.kind != "gamma" and self.cv != 1.0:
             raise ArrivalsError(
@@ -72,8 +72,10 @@ class Law:
         Raises:
             ArrivalsError: anything else; the message names it and what would be right.
         """
-        if value == "constant" or value == "poisson":
-            return cls("constant" if value == "constant" else "poisson")
+        if value == "constant":
+            return cls("constant")
+        if value == "poisson":
+            return cls("poisson")
         if value == "gamma":
             raise ArrivalsError("arrivals 'gamma' need a cv: write {gamma: {cv: 2}}")
         if isinstance(value, Mapping) and list(value) == ["replay"]:
@@ -113,7 +115,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         for field, key in (("seed", self.seed), ("probe", self.probe)):
-            if isinstance(key, bool) or not isinstance(key, int) or not 0 <= key < 2**_KEY_BITS:
+            if not (_is_number(key, int) and 0 <= key < 2**_KEY_BITS):
                 raise ArrivalsError(f"{field} {key!r} must be a whole number from 0 to 2**64 - 1")
         if not (math.isfinite(self.rate) and self.rate > 0):
             raise ArrivalsError(f"rate {self.rate!r} must be above zero and finite, in arrivals/s")
@@ -204,9 +206,13 @@ class Schedule:
 
 
 def _parse_cv(cv: object) -> float:
-    if isinstance(cv, bool) or not isinstance(cv, int | float):
-        raise ArrivalsError(f"cv {cv!r} must be a number, such as 2")
-    return float(cv)
+    if isinstance(cv, int | float) and _is_number(cv):
+        return float(cv)
+    raise ArrivalsError(f"cv {cv!r} must be a number, such as 2")
+
+
+def _is_number(value: object, kind: type | UnionType = int | float) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _words(

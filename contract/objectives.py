@@ -62,7 +62,7 @@ def parse_objective(text: str) -> Objective:
     Raises:
         ObjectiveError: the line cannot be read; the message names it and what would be right.
     """
-    operators = list(_OPERATOR.finditer(text)) if isinstance(text, str) else []
+    operators = list(_OPERATOR.finditer(text)) if _is_text(text) else []
     if not operators:
         raise ObjectiveError(f"{text!r} is not an objective: write {_SHAPES}")
     operator = operators[-1]
@@ -93,9 +93,7 @@ def is_bad(
         ObjectiveError: a `goodput` objective, which is judged by all the others jointly.
     """
     if objective.kind == "goodput":
-        raise ObjectiveError(
-            f"{objective.text!r} is judged by the other objectives jointly"
-        )
+        raise ObjectiveError(f"{objective.text!r} is judged by the other objectives jointly")
     if failed or objective.limit_s is None:
         return failed
     measured_s = {
@@ -109,12 +107,14 @@ def is_bad(
     return not measured_s <= objective.limit_s
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
 def _split_name(text: str, left: str) -> tuple[str | None, str]:
     name, colon, subject = left.rpartition(":")
     if colon and not name.strip():
-        raise ObjectiveError(
-            f"{text!r} has no request name: write one before the ':', or drop it"
-        )
+        raise ObjectiveError(f"{text!r} has no request name: write one before the ':', or drop it")
     return (name.strip() if colon else None), subject.strip()
 
 
@@ -127,21 +127,15 @@ def _parse_share(
         ratio = parse_ratio(percent)
     except UnitError as error:
         raise ObjectiveError(f"{text!r}: {error}") from error
-    written = _exact(
-        format_ratio(ratio), percent, parse_ratio(format_ratio(ratio)) == ratio
-    )
+    written = _exact(format_ratio(ratio), percent, parse_ratio(format_ratio(ratio)) == ratio)
     if kind == "goodput":
         if ratio == 0:
-            raise ObjectiveError(
-                f"{text!r} asks for nothing: write more than 0%, such as 99%"
-            )
+            raise ObjectiveError(f"{text!r} asks for nothing: write more than 0%, such as 99%")
         budget = float(1 - Decimal(repr(ratio)))
         canonical = f"{_prefix(request_name)}goodput >= {written}"
         return Objective(canonical, "goodput", None, None, None, request_name, budget)
     if ratio == 1:
-        raise ObjectiveError(
-            f"{text!r} allows every error: write less than 100%, such as 0.1%"
-        )
+        raise ObjectiveError(f"{text!r} allows every error: write less than 100%, such as 0.1%")
     canonical = f"{_prefix(request_name)}error_ratio <= {written}"
     return Objective(canonical, "error_ratio", None, None, None, request_name, ratio)
 
@@ -160,9 +154,7 @@ def _parse_quantile(
     except UnitError as error:
         raise ObjectiveError(f"{text!r}: {error}") from error
     if not limit_s > 0:
-        raise ObjectiveError(
-            f"{text!r} can never be met: write a limit above zero, such as 150ms"
-        )
+        raise ObjectiveError(f"{text!r} can never be met: write a limit above zero, such as 150ms")
     written = format_duration(limit_s)
     written = _exact(written, duration, parse_duration(written) == limit_s)
     return Objective(
@@ -212,9 +204,7 @@ def _missing_word(words: list[str]) -> str:
 
 def _require_operator(text: str, written: str, right: str) -> None:
     if written != right:
-        raise ObjectiveError(
-            f"{text!r}: {written!r} does not fit here: write {right!r}"
-        )
+        raise ObjectiveError(f"{text!r}: {written!r} does not fit here: write {right!r}")
 
 
 def _prefix(request_name: str | None) -> str:
