@@ -15,7 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOWEST_PYTHON = "3.11"
 RESOLVE_TIMEOUT_S = 600.0
-MACHINE_TRACE = re.compile(r"://|(?<![\w.])/(?:home|root|tmp|work|opt|usr|Users)/|--(?:extra-)?index-url")
+MACHINE_TRACE = re.compile(
+    r"://|(?<![\w.])/(?:home|root|tmp|work|opt|usr|Users)/|--(?:extra-)?index-url"
+)
 
 
 def resolve(output: str, *arguments: str) -> None:
