@@ -1,0 +1,179 @@
+"""A message survives the wire unchanged, and whatever is not a message is refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract import codec
+from contract.arrivals import Law
+from contract.codec import ContractError, decode, encode
+from contract.latency import Histogram
+from contract.messages import Drained, Hello, Plan, Prepare, Ready, Stop
+from contract.report import DueBucket, Health, InFlight, Ledger, Report, Tick
+from contract.units import Rate, Seconds
+
+
+def a_report(sequence: int = 3) -> Report:
+    return Report(
+        run="r1",
+        fence=7,
+        probe=2,
+        worker="w1",
+        boot="b",
+        sequence=sequence,
+        through_ns=500_000_000,
+        through_index=41,
+        totals=Ledger(scheduled=10, sent=9, missed=1, succeeded=7, failed=1, in_flight=1),
+        buckets=(
+            DueBucket(
+                index=1,
+                scheduled=5,
+                sent=5,
+                succeeded=4,
+                failed=1,
+                judged=(5, 5),
+                bad=(1, 1),
+                bad_any=1,
+                response_time=Histogram.of([0.02, 0.03, 0.2]),
+            ),
+        ),
+        ticks=(Tick(12, 3, 1),),
+        in_flight=(InFlight(1, 1, (0, 1)),),
+        send_lag=Histogram.of([0.0001]),
+        requests=8,
+        errors=(("HTTP 503", 1),),
+        health=Health(cpu_ratio=0.4, note="short of files"),
+    )
+
+
+MESSAGES = [
+    Hello("w1", "b", "host", 12, "0.1.0", Rate(3000.0), targets=("127.0.0.1:80",)),
+    Prepare(
+        run="r1",
+        fence=7,
+        workers=("w1", "w2"),
+        user="kserve_v2",
+        targets=("http://127.0.0.1:80",),
+        model=None,
+        headers=(("Authorization", "${TOKEN}"),),
+        options="{}",
+        requests_sha256=None,
+        objectives=("p99 response_time <= 150ms",),
+        timeout_s=Seconds(1.5),
+        seed=1,
+        allowed_targets=("127.0.0.1:80",),
+        max_rate=Rate(2000.0),
+        check_by="w1",
+    ),
+    Ready("r1", 7, "w1", "b", error="no module named torch"),
+    Plan(
+        run="r1",
+        fence=7,
+        probe=2,
+        workers=("w1", "w2"),
+        epoch_us=1_700_000_000_000_000,
+        law=Law("gamma", cv=2.0),
+        seed=1,
+        rate=Rate(100.0),
+        ramp_s=Seconds(1.0),
+        ramp_from=Rate(5.0),
+        duration_s=Seconds(10.0),
+        in_flight_cap=100,
+        rate_ceiling=Rate(1050.0),
+    ),
+    Stop("r1", 7, ("w1",), None, "aborted"),
+    Drained("r1", 7, 2, "w1", "b", Ledger(scheduled=1, sent=1, succeeded=1), 9, "the plan ended"),
+    a_report(),
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda m: type(m).__name__)
+def test_every_message_survives_the_wire(message: codec.Message) -> None:
+    assert decode(encode(message)) == message
+
+
+def test_every_kind_of_message_is_among_the_examples() -> None:
+    assert {type(m) for m in MESSAGES} == set(codec.KINDS.values())
+
+
+def test_the_bytes_of_a_stop_are_these_so_that_a_change_of_the_wire_is_noticed() -> None:
+    stop = Stop("r1", 7, ("w1",), 2, "x")
+
+    assert encode(stop).hex() == "9701a473746f70a2723107" + "91a27731" + "02" + "a178"
+
+
+def _with(index: int, value: Any) -> bytes:
+    parts = msgpack.unpackb(encode(Stop("r1", 7, ("w1",), 2, "x")))
+    parts[index] = value
+    packed: bytes = msgpack.packb(parts)
+    return packed
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "not msgpack"),
+        (b"\xc1", "not msgpack"),
+        (msgpack.packb({"kind": "stop"}), "not a message"),
+        (_with(0, 2), "version 2"),
+        (_with(1, "obey"), "unknown message kind 'obey'"),
+        (_with(1, ["stop"]), "unknown message kind"),
+        (_with(2, 5), "stop.run: expected str"),
+        (_with(3, "7"), "stop.fence: expected int"),
+        (_with(3, True), "stop.fence: expected int"),
+        (_with(4, "w1"), "stop.workers: expected a list"),
+        (_with(4, [1]), "stop.workers: expected str"),
+        (msgpack.packb([1, "stop", "r1"]), "stop: expected 5 fields, got 1"),
+    ],
+)
+def test_anything_else_is_refused_with_the_field_named(data: bytes, says: str) -> None:
+    with pytest.raises(ContractError, match=says):
+        decode(data)
+
+
+def test_a_histogram_that_is_none_is_refused_with_its_place() -> None:
+    parts = msgpack.unpackb(encode(a_report()))
+    parts[2 + 12] = b"not a histogram"
+
+    with pytest.raises(ContractError, match=r"report\.send_lag"):
+        decode(msgpack.packb(parts))
+
+
+def test_a_value_the_type_does_not_allow_is_refused() -> None:
+    parts = msgpack.unpackb(encode(MESSAGES[3]))
+    parts[2 + 5][0] = "uniform"
+
+    with pytest.raises(ContractError, match=r"plan\.law\.kind: 'uniform'"):
+        decode(msgpack.packb(parts))
+
+
+def test_a_message_over_the_limit_is_refused_on_both_sides() -> None:
+    with pytest.raises(ContractError, match="over the limit"):
+        encode(Ready("r1", 7, "w1", "b", error="x" * codec.MAX_BYTES))
+    with pytest.raises(ContractError, match="over the limit"):
+        decode(b"\x00" * (codec.MAX_BYTES + 1))
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise_anything_but_a_contract_error(data: bytes) -> None:
+    try:
+        decode(data)
+    except ContractError:
+        return
+
+
+@given(st.data())
+def test_no_altered_report_raises_anything_but_a_contract_error(data: st.DataObject) -> None:
+    packed = bytearray(encode(a_report()))
+    for _ in range(3):
+        place = data.draw(st.integers(0, len(packed) - 1))
+        packed[place] = data.draw(st.integers(0, 255))
+    try:
+        decode(bytes(packed))
+    except ContractError:
+        return
