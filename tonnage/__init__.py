@@ -1,0 +1,1 @@
+"""The command line and the local stack: what a person starts on one machine."""

@@ -1,0 +1,97 @@
+"""How does a goal file become the document a controller accepts?
+
+Paths in it are relative to the file. A user that is a path goes along as an absolute one
+(the code itself is never uploaded); a recording is uploaded as an artefact and replaced by
+its hash. What the fields mean is the controller's business; it answers with every fault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tonnage.errors import REJECTED, CommandError
+
+MAX_GOAL_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class GoalFile:
+    """A goal as read. `artefacts` are the files to upload, by sha256."""
+
+    path: Path
+    document: dict[str, Any]
+    artefacts: dict[str, Path]
+
+    @property
+    def key(self) -> str:
+        """Changes when anything of the goal does."""
+        return hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
+
+
+def read(path: Path) -> GoalFile:
+    """The goal in a YAML or JSON file.
+
+    Raises:
+        CommandError: no such file, not YAML, not a mapping, a recording that is not there.
+    """
+    try:
+        if path.stat().st_size > MAX_GOAL_BYTES:
+            raise CommandError(f"{path}: over 1 MiB; a goal is a page of YAML", REJECTED)
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror or error}", REJECTED) from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path}: not UTF-8 text: {error.reason}", REJECTED) from error
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise CommandError(f"{path}: not YAML: {_one_line(error)}", REJECTED) from error
+    if not isinstance(document, dict):
+        raise CommandError(
+            f"{path}: a goal is a mapping with name, target, slo and search; see the README",
+            REJECTED,
+        )
+    return _resolve(path, document)
+
+
+def _resolve(path: Path, document: dict[str, Any]) -> GoalFile:
+    artefacts: dict[str, Path] = {}
+    workload = document.get("workload")
+    if isinstance(workload, dict):
+        workload = dict(workload)
+        user = workload.get("user")
+        if isinstance(user, str) and (user.endswith(".py") or "/" in user):
+            workload["user"] = str((path.parent / user).resolve())
+        requests = workload.get("requests")
+        if isinstance(requests, str) and not _is_sha256(requests):
+            file = (path.parent / requests).resolve()
+            sha256 = _hash(file, requests)
+            artefacts[sha256] = file
+            workload["requests"] = sha256
+        document = {**document, "workload": workload}
+    return GoalFile(path, document, artefacts)
+
+
+def _hash(file: Path, given: str) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CommandError(
+            f"workload.requests: {given!r}: {error.strerror or error}; "
+            "give a JSONL file relative to the goal file",
+            REJECTED,
+        ) from error
+
+
+def _is_sha256(text: str) -> bool:
+    return len(text) == 64 and all(c in "0123456789abcdef" for c in text)
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())
