@@ -30,9 +30,6 @@ from contract.units import Rate, Seconds
 
 CHUNK = 4096  # arrivals computed at once: large enough for numpy, small enough to start soon
 
-NO_RAMP_S = Seconds(0.0)
-FROM_REST = Rate(0.0)
-
 LawKind = Literal["constant", "poisson", "gamma"]
 Floats = NDArray[np.float64]
 Due = NDArray[np.int64]
@@ -110,8 +107,8 @@ class Schedule:
     probe: int
     rate: Rate
     duration_s: Seconds
-    ramp_s: Seconds = NO_RAMP_S
-    ramp_from: Rate = FROM_REST
+    ramp_s: Seconds = Seconds(0.0)
+    ramp_from: Rate = Rate(0.0)
 
     def __post_init__(self) -> None:
         for field, key in (("seed", self.seed), ("probe", self.probe)):

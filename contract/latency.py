@@ -103,8 +103,8 @@ class Histogram:
         if not (self.count and other.count):
             return self.count == other.count
         mine = (self.count, self.sum_ns, self.min_s, self.max_s)
-        same = mine == (other.count, other.sum_ns, other.min_s, other.max_s)
-        return same and np.array_equal(self.counts, other.counts)
+        theirs = (other.count, other.sum_ns, other.min_s, other.max_s)
+        return mine == theirs and np.array_equal(self.counts, other.counts)
 
     def __repr__(self) -> str:
         return f"Histogram(count={self.count}, min_s={self.min_s}, max_s={self.max_s})"
@@ -234,10 +234,7 @@ def _sum_ns(values_s: NDArray[np.float64], most_s: float) -> int:
 
 
 def _rank_bounds(count: int, q: float, tail: float) -> tuple[int, int]:
-    """Ranks l and u: B binomial (count, q) is below l, and not below u, with at most `tail`.
-
-    The binomial is summed over 12 standard deviations around its mean.
-    """
+    """Ranks l and u: B binomial (count, q) is below l, or at least u, with at most `tail` each."""
     mean, spread = count * q, 12 * math.sqrt(count * q * (1 - q)) + 20
     low, high = max(0, math.floor(mean - spread)), min(count, math.ceil(mean + spread))
     k = np.arange(low, high)
@@ -255,9 +252,7 @@ def _width(whole: NDArray[np.int64]) -> int:
     return next(width for width in _WIDTHS if most < 1 << (8 * width))
 
 
-def _read_header(
-    data: bytes,
-) -> tuple[tuple[int, int], int, int, int, tuple[float, float]]:
+def _read_header(data: bytes) -> tuple[tuple[int, int], int, int, int, tuple[float, float]]:
     """Give the widths, the first bucket, the number of buckets, the sum in ns, min and max."""
     if len(data) < _HEADER.size:
         raise HistogramError(f"{len(data)} bytes are too few for a histogram")

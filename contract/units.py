@@ -69,9 +69,7 @@ def parse_ratio(text: str) -> float:
         UnitError: `text` has no % sign or is above 100%.
     """
     fix = "write a percentage from 0% to 100% with its sign, such as 0.1%"
-    ratio = _finite(
-        Decimal(_matched(_RATIO, text, "ratio", fix)[1]) / 100, text, "ratio", fix
-    )
+    ratio = _finite(Decimal(_matched(_RATIO, text, "ratio", fix)[1]) / 100, text, "ratio", fix)
     if ratio > 1:
         raise UnitError(f"{text!r} is not a ratio: {fix}")
     return ratio
@@ -109,9 +107,7 @@ def format_ratio(ratio: float) -> str:
     return f"{_trimmed(100 - complement)}%"
 
 
-def _matched(
-    pattern: re.Pattern[str], text: object, what: str, fix: str
-) -> re.Match[str]:
+def _matched(pattern: re.Pattern[str], text: object, what: str, fix: str) -> re.Match[str]:
     found = pattern.fullmatch(text.strip()) if isinstance(text, str) else None
     if found is None:
         raise UnitError(f"{text!r} is not a {what}: {fix}")
@@ -127,9 +123,7 @@ def _finite(amount: Decimal, text: str, what: str, fix: str) -> float:
 
 def _check_amount(amount: float, what: str) -> None:
     if isinstance(amount, bool) or not (math.isfinite(amount) and amount >= 0):
-        raise UnitError(
-            f"{amount!r} is not a {what}: it must be finite and not negative"
-        )
+        raise UnitError(f"{amount!r} is not a {what}: it must be finite and not negative")
 
 
 def _format_long(seconds: float) -> str:

@@ -1,0 +1,220 @@
+"""Are arrivals those of the law, due when the rate says, and owned by exactly one worker?"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from contract.arrivals import CHUNK, ArrivalsError, Law, Schedule, _gamma
+from contract.units import Rate, Seconds
+
+CONSTANT, POISSON = Law("constant"), Law("poisson")
+BURSTY, SMOOTH = Law("gamma", 2.0), Law("gamma", 0.5)
+LAWS = [CONSTANT, POISSON, BURSTY, SMOOTH]
+
+
+def schedule(
+    law: Law = POISSON, rate: float = 100.0, duration_s: float = 200.0, **rest: Any
+) -> Schedule:
+    fields = {"seed": 1, "probe": 3, "rate": Rate(rate), "duration_s": Seconds(duration_s)}
+    return Schedule(law, **(fields | rest))
+
+
+def gaps(law: Law, count: int = 20_000) -> NDArray[np.float64]:
+    """Gaps at one arrival in 1000 s, where a whole ns is far below any gap that matters."""
+    return np.diff(schedule(law, rate=0.001, duration_s=1000.0 * count).times()) / 1e12
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_the_shares_of_all_workers_are_the_whole_index_by_index(law: Law, count: int) -> None:
+    whole = schedule(law).times()
+    owned = np.full(len(whole), -1)
+    for position in range(count):
+        for indices, due_ns in schedule(law).share(position, count):
+            assert (indices % count == position).all()
+            assert (owned[indices] == -1).all()
+            owned[indices] = due_ns
+    assert len(whole) > 2 * CHUNK
+    assert np.array_equal(owned, whole)
+
+
+def test_a_share_of_more_workers_than_arrivals_is_one_arrival_or_none() -> None:
+    sparse = schedule(CONSTANT, rate=1.0, duration_s=3.0)
+    shares = [sum(len(i) for i, _ in sparse.share(position, 5)) for position in range(5)]
+    assert shares == [1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_chunks_follow_on_in_order_and_end_before_the_duration(law: Law) -> None:
+    parts = list(schedule(law).chunks())
+    firsts = [first for first, _ in parts]
+    assert firsts == [CHUNK * n for n in range(len(parts))]
+    times = schedule(law).times()
+    assert (np.diff(times) >= 0).all()
+    assert times[0] >= 0
+    assert times[-1] < 200e9
+
+
+@pytest.mark.parametrize("law", [POISSON, BURSTY, SMOOTH, Law("gamma", 1.0)])
+def test_gaps_follow_the_law(law: Law) -> None:
+    shape = 1 / law.cv**2
+    assert stats.kstest(gaps(law), "gamma", (shape, 0, 1 / shape)).pvalue > 0.01
+
+
+@pytest.mark.parametrize("law", [POISSON, BURSTY, SMOOTH])
+def test_a_gap_says_nothing_about_the_next(law: Law) -> None:
+    found = gaps(law)
+    assert abs(stats.spearmanr(found[:-1], found[1:]).statistic) < 0.02
+
+
+def test_a_rejected_gamma_draw_moves_no_other_index() -> None:
+    whole, spare = _gamma((1, 3), 100, 500, 1.0)
+    alone = [_gamma((1, 3), 100 + index, 1, 1.0) for index in range(500)]
+    assert whole == pytest.approx([value[0] for value, _ in alone], rel=1e-12)
+    assert spare == pytest.approx([uniform[0] for _, uniform in alone], rel=1e-12)
+
+
+def test_constant_gaps_are_all_the_same() -> None:
+    times = schedule(CONSTANT, rate=1000.0).times()
+    assert len(times) == 200_000
+    assert set(np.diff(times)) == {1_000_000}
+    assert 0 <= times[0] < 1_000_000
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_process_has_its_rate_from_the_first_second_on(law: Law) -> None:
+    counts = [
+        len(schedule(law, rate=2.0, duration_s=1.0, probe=probe).times()) for probe in range(1500)
+    ]
+    error = np.std(counts) / len(counts) ** 0.5
+    assert abs(np.mean(counts) - 2.0) <= 3 * error
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_mean_rate_is_the_rate(law: Law) -> None:
+    expected = schedule(law).expected_count
+    spread = 0.0 if law == CONSTANT else law.cv
+    assert abs(len(schedule(law).times()) - expected) <= 3 * spread * expected**0.5
+
+
+@pytest.mark.parametrize(
+    ("start", "counts"), [(0, [50, 150, 250, 350]), (800, [750, 650, 550, 450])]
+)
+def test_a_ramp_goes_linearly_to_the_rate_and_stays(start: float, counts: list[int]) -> None:
+    ramped = schedule(
+        CONSTANT, rate=400.0, duration_s=6.0, ramp_s=Seconds(4.0), ramp_from=Rate(start)
+    )
+    found = np.histogram(ramped.times() / 1e9, bins=6, range=(0, 6))[0]
+    assert found == pytest.approx([*counts, 400, 400], abs=1)
+    assert ramped.expected_count == sum(counts) + 800
+
+
+def test_a_ramp_from_the_rate_itself_is_no_ramp() -> None:
+    flat = schedule(ramp_s=Seconds(5.0), ramp_from=Rate(100.0)).times()
+    assert np.abs(flat - schedule().times()).max() <= 1
+
+
+def test_a_ramp_warps_the_arrivals_it_would_have_had() -> None:
+    ramped = schedule(POISSON, ramp_s=Seconds(10.0)).times() / 1e9
+    plain = schedule(POISSON).times() / 1e9
+    integrated = np.where(ramped < 10, 5 * ramped**2, 500 + 100 * (ramped - 10))
+    assert integrated == pytest.approx(100 * plain[: len(ramped)], abs=1e-6)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_seed_and_probe_decide_the_arrivals(law: Law) -> None:
+    assert np.array_equal(schedule(law).times(), schedule(law).times())
+    first = schedule(law).times()[0]
+    assert first != schedule(law, seed=2).times()[0]
+    assert first != schedule(law, probe=4).times()[0]
+    assert schedule(law, seed=2**64 - 1, probe=0).times()[0] >= 0
+
+
+@pytest.mark.parametrize(
+    ("law", "golden_ns"),
+    [
+        (CONSTANT, [7_940_185, 17_940_185, 27_940_185, 50_007_940_185]),
+        (POISSON, [2_771_056, 9_679_737, 10_439_096, 50_041_471_449]),
+        (BURSTY, [4_059_838, 6_670_109, 20_217_860, 50_340_573_447]),
+        (SMOOTH, [2_203_266, 10_595_431, 25_833_937, 50_184_276_062]),
+    ],
+)
+def test_a_seed_gives_the_same_arrivals_in_every_release(law: Law, golden_ns: list[int]) -> None:
+    times = schedule(law, seed=2026, probe=7).times()
+    assert times[[0, 1, 2, 5000]] == pytest.approx(golden_ns, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "law"),
+    [
+        ("constant", CONSTANT),
+        ("poisson", POISSON),
+        ({"gamma": {"cv": 2}}, BURSTY),
+        ({"gamma": {"cv": 0.5}}, SMOOTH),
+    ],
+)
+def test_a_law_is_read_and_written_as_in_a_goal(value: Any, law: Law) -> None:
+    assert Law.parse(value) == law
+    assert Law.parse(law.as_value()) == law
+
+
+@pytest.mark.parametrize(
+    ("value", "fix"),
+    [
+        ("uniform", "'uniform' are not known: write constant, poisson or"),
+        (None, "None are not known"),
+        (2, "write constant"),
+        ({}, "write constant"),
+        ({"gamma": 2}, "write constant"),
+        ({"gamma": {"cv": 2, "shape": 1}}, "write constant"),
+        ("gamma", "need a cv: write {gamma: {cv: 2}}"),
+        ({"gamma": {"cv": "2"}}, "cv '2' must be a number"),
+        ({"gamma": {"cv": True}}, "cv True must be a number"),
+        ({"gamma": {"cv": 0}}, "cv 0.0 must be a number from 0.01 to 10"),
+        ({"gamma": {"cv": float("nan")}}, "cv nan must be"),
+        ({"replay": "trace.jsonl"}, "replaying a trace is not offered yet"),
+    ],
+)
+def test_an_unknown_law_is_refused_with_the_fix(value: Any, fix: str) -> None:
+    with pytest.raises(ArrivalsError) as refused:
+        Law.parse(value)
+    assert fix in str(refused.value)
+
+
+def test_a_law_without_gamma_takes_no_cv() -> None:
+    with pytest.raises(ArrivalsError, match="poisson arrivals take no cv"):
+        Law("poisson", 2.0)
+    with pytest.raises(ArrivalsError, match="kind 'uniform' is not one of"):
+        Law("uniform")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("rate", 0.0),
+        ("rate", float("nan")),
+        ("rate", float("inf")),
+        ("duration_s", 0.0),
+        ("duration_s", float("inf")),
+        ("ramp_s", -1.0),
+        ("ramp_s", 201.0),
+        ("ramp_from", -1.0),
+        ("ramp_from", float("nan")),
+        ("seed", -1),
+        ("seed", 2**64),
+        ("seed", True),
+        ("probe", 1.5),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name_and_value(field: str, value: Any) -> None:
+    with pytest.raises(ArrivalsError, match=f"{field} {value}"):
+        schedule(**{field: value})
+
+
+@pytest.mark.parametrize(("position", "count"), [(0, 0), (-1, 2), (2, 2)])
+def test_a_position_outside_the_fleet_is_refused_at_once(position: int, count: int) -> None:
+    with pytest.raises(ArrivalsError, match=f"position {position} of count {count}"):
+        schedule().share(position, count)
