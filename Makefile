@@ -13,7 +13,9 @@ help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 install:  ## Set up .venv with pinned requirements (does nothing when it is up to date)
-	@command -v "$(PYTHON)" >/dev/null || { echo "tonnage needs Python 3.11 or newer; '$(PYTHON)' was not found." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "Tonnage needs Python 3.11 or newer; '$(PYTHON)' is older or not there." >&2; \
+	    echo "Name another one: make install PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@"$(PYTHON)" tools/setup.py
 
 demo: install  ## Find the capacity of a toy model server on this machine

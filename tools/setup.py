@@ -1,25 +1,18 @@
 """Does .venv hold exactly what the lock files say, and if not, how does it get there?
 
-Standard library only: it runs before anything is installed. A digest of the lock, of
-pyproject.toml, of the interpreter and of the folder is left in the environment as a stamp, so
-that a second call costs nothing and a changed pin, or a moved folder, installs again.
+Standard library only: it runs before anything is installed. A stamp in the environment says what
+it was made from, so that a second call costs nothing, a changed pin is installed into it, and
+another interpreter or a moved folder makes it anew.
 """
 
-import sys
+from __future__ import annotations
 
-LOWEST_PYTHON = (3, 11)
-
-if sys.version_info < LOWEST_PYTHON:
-    sys.exit(
-        "tonnage needs Python 3.11 or newer; %s is %d.%d.\n"
-        "Name another one: make install PYTHON=/path/to/python3.11"
-        % (sys.executable, sys.version_info[0], sys.version_info[1])
-    )
-
-import hashlib
 import shutil
 import subprocess
+import sys
 import time
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,21 +26,30 @@ class SetupError(Exception):
     """The environment cannot be made; the message says what to do."""
 
 
-def fingerprint() -> str:
-    """Digest of everything the environment depends on."""
-    digest = hashlib.sha256()
-    for name in (LOCK, "pyproject.toml", "tools/setup.py"):
-        digest.update((ROOT / name).read_bytes())
-    digest.update(f"{sys.version}\n{sys.base_prefix}\n{ROOT}".encode())
-    return digest.hexdigest()
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an environment was made from: two lines of a file in it."""
 
+    interpreter: str
+    requirements: str
 
-def is_current(wanted: str) -> bool:
-    """True when the stamp matches and the interpreter behind it still exists."""
-    try:
-        return STAMP.read_text(encoding="utf-8") == wanted and (VENV / "bin/python").exists()
-    except OSError:
-        return False
+    @classmethod
+    def wanted(cls) -> Stamp:
+        interpreter = f"{sys.version}\n{sys.base_prefix}\n{ROOT}".encode()
+        requirements = b"".join((ROOT / name).read_bytes() for name in (LOCK, "pyproject.toml"))
+        return cls(sha256(interpreter).hexdigest(), sha256(requirements).hexdigest())
+
+    @classmethod
+    def found(cls) -> Stamp | None:
+        """The stamp in .venv; None when there is none or its interpreter is gone."""
+        try:
+            interpreter, requirements = STAMP.read_text(encoding="utf-8").split()
+        except (OSError, ValueError):
+            return None
+        return cls(interpreter, requirements) if (VENV / "bin/python").exists() else None
+
+    def write(self) -> None:
+        STAMP.write_text(f"{self.interpreter}\n{self.requirements}\n", encoding="utf-8")
 
 
 def run(step: str, *command: str | Path) -> None:
@@ -81,24 +83,31 @@ def install() -> None:
     pip = (VENV / "bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
     lock = (ROOT / LOCK).read_text(encoding="utf-8")
     pins = sum(1 for line in lock.splitlines() if "==" in line and line[0].isalnum())
-    run(f"{pins} pinned requirements of {LOCK}", *pip, "--require-hashes", "-r", LOCK)
+    run(
+        f"{pins} pinned requirements of {LOCK}, about a minute",
+        *pip,
+        "--require-hashes",
+        "-r",
+        LOCK,
+    )
     run("tonnage itself, in place", *pip, "--no-deps", "--no-build-isolation", "-e", ".")
 
 
 def main() -> int:
-    wanted = fingerprint()
-    if is_current(wanted):
+    wanted, found = Stamp.wanted(), Stamp.found()
+    if found == wanted:
         return 0
     started_s = time.monotonic()
     version = ".".join(map(str, sys.version_info[:3]))
     print(f"==> Python {version}, {sys.executable}", flush=True)
     try:
-        make_environment()
+        if found is None or found.interpreter != wanted.interpreter:
+            make_environment()
         install()
     except SetupError as error:
         print(f"install: {error}", file=sys.stderr)
         return 1
-    STAMP.write_text(wanted, encoding="utf-8")
+    wanted.write()
     print(f"==> installed in {time.monotonic() - started_s:.0f} s; try: make demo", flush=True)
     return 0
 
