@@ -1,0 +1,239 @@
+"""How is each value of a goal document read, and what is told to someone who got it wrong?
+
+Every field's type here parses with `contract` and raises ValueErrors whose text says what would
+be right; `faults` turns them into entries of a problem. Checks that need to know where the goal
+will run (which targets are allowed, which users exist) take that from the validation context,
+which is a `Rules`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn
+
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from contract.arrivals import Law
+from contract.objectives import Objective, ObjectiveError, parse_objective
+from contract.units import (
+    Rate,
+    Seconds,
+    UnitError,
+    parse_duration,
+    parse_rate,
+    parse_ratio,
+)
+from controller.errors import Fault
+from controller.search.goal import Spikes, StrategyName, WarmUp
+
+MEASURED_METRICS = ("response_time", "service_time")
+"""Metrics the users of this version time; the others wait for a token-wise client."""
+
+HIDDEN = "(not shown)"
+"""Stands for a value that may be a secret, or too long to repeat."""
+
+_MIN_PRECISION, _MAX_PRECISION = 0.005, 1.0
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LATER_STRATEGIES = ("vanguard", "soak", "external")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a goal is held to beyond its own text.
+
+    `check_target` and `check_user` raise ValueError with the fix in the text; both see the
+    value as it was given.
+    """
+
+    check_target: Callable[[str], None]
+    check_user: Callable[[str], None]
+    simulating: bool = False
+
+
+def refuse(*faults: Fault) -> NoReturn:
+    """Report fields as wrong from a validator that stands elsewhere, such as their parent's."""
+    raise PydanticCustomError("goal", "the goal is wrong", {"faults": faults})
+
+
+def _rate(value: Any) -> Rate:
+    return parse_rate(value)
+
+
+def _duration(value: Any) -> Seconds:
+    seconds = parse_duration(value)
+    if seconds <= 0:
+        raise UnitError(f"{value!r} must be above zero, such as 10s")
+    return seconds
+
+
+def _precision(value: Any) -> float:
+    ratio = parse_ratio(value)
+    if not _MIN_PRECISION <= ratio <= _MAX_PRECISION:
+        raise UnitError(
+            f"{value!r} is not a precision: write the full width of the interval over the "
+            "estimate, from 0.5% to 100%, such as 8%"
+        )
+    return ratio
+
+
+def _objective(value: Any) -> Objective:
+    objective = parse_objective(value)
+    if objective.metric is not None and objective.metric not in MEASURED_METRICS:
+        raise ObjectiveError(
+            f"{value!r}: {objective.metric} is not yet measured by this user: "
+            f"write {' or '.join(MEASURED_METRICS)}, error_ratio or goodput"
+        )
+    return objective
+
+
+def _law(value: Any) -> Law:
+    return Law.parse(value)
+
+
+def _warm_up(value: Any) -> WarmUp:
+    match value:
+        case "auto":
+            return "auto"
+        case "none":
+            return "none"
+    try:
+        return _duration(value)
+    except UnitError as error:
+        raise UnitError(
+            f"{value!r} is not a warm-up: write auto, none or a duration such as 60s"
+        ) from error
+
+
+def _spikes(value: Any) -> Spikes:
+    match value:
+        case "count":
+            return "count"
+        case "leave_out":
+            return "leave_out"
+    raise UnitError(
+        f"{value!r} is not known: write count (a stall counts against the target) or leave_out"
+    )
+
+
+def _strategy(value: Any) -> StrategyName:
+    match value:
+        case "bayes":
+            return "bayes"
+        case "binary":
+            return "binary"
+        case "sweep":
+            return "sweep"
+    state = "is not offered yet" if value in _LATER_STRATEGIES else "is not a strategy"
+    raise UnitError(f"{value!r} {state}: write bayes, binary or sweep")
+
+
+def _target(value: Any, info: ValidationInfo[Rules]) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise UnitError(f"{value!r} is not a URL: write one such as http://127.0.0.1:9100")
+    info.context.check_target(value)
+    return value
+
+
+def _user(value: Any, info: ValidationInfo[Rules]) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise UnitError(f"{value!r} is not a user: write a name of locustfiles/ or a path")
+    info.context.check_user(value)
+    return value
+
+
+def _requests(value: Any, info: ValidationInfo[Rules]) -> str:
+    if isinstance(value, str) and (info.context.simulating or _DIGEST.fullmatch(value)):
+        return value
+    raise UnitError(
+        f"{value!r} is not an artefact: upload the recording with "
+        "PUT /api/v1/artefacts/{sha256} and give its sha256 here (tonnage search does both)"
+    )
+
+
+def _text(about: str, example: str, pattern: str | None = None) -> WithJsonSchema:
+    schema: dict[str, Any] = {"type": "string", "description": about, "examples": [example]}
+    return WithJsonSchema(schema | ({"pattern": pattern} if pattern else {}))
+
+
+_RATE_PATTERN = r"^\s*\d+(\.\d+)?\s?[kM]?\s?/\s?(s|min|h)\s*$"
+_DURATION_PATTERN = r"^\s*(\d+(\.\d+)?\s?(us|ms|s|min|h)\s?)+\s*$"
+_PERCENT_PATTERN = r"^\s*\d+(\.\d+)?\s?%\s*$"
+
+RateField = Annotated[
+    Rate, PlainValidator(_rate), _text("Arrivals per s, min or h.", "10/s", _RATE_PATTERN)
+]
+DurationField = Annotated[
+    Seconds,
+    PlainValidator(_duration),
+    _text("A number and a unit of us, ms, s, min or h.", "10min", _DURATION_PATTERN),
+]
+PrecisionField = Annotated[
+    float,
+    PlainValidator(_precision),
+    _text(
+        "Full width of the 90 % interval over the estimate, 0.5% to 100%.", "8%", _PERCENT_PATTERN
+    ),
+]
+ObjectiveField = Annotated[
+    Objective,
+    PlainValidator(_objective),
+    _text(
+        "pQUANTILE METRIC <= DURATION, error_ratio <= PERCENT or goodput >= PERCENT; "
+        "METRIC is response_time or service_time; 'name:' before it for one request name.",
+        "p99 response_time <= 150ms",
+    ),
+]
+LawField = Annotated[
+    Law,
+    PlainValidator(_law),
+    WithJsonSchema(
+        {
+            "description": "The arrival process; cv is the coefficient of variation of the gaps.",
+            "anyOf": [
+                {"enum": ["poisson", "constant"]},
+                {
+                    "type": "object",
+                    "required": ["gamma"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "gamma": {
+                            "type": "object",
+                            "required": ["cv"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "cv": {"type": "number", "minimum": 0.01, "maximum": 10}
+                            },
+                        }
+                    },
+                },
+            ],
+        }
+    ),
+]
+WarmUpField = Annotated[
+    WarmUp, PlainValidator(_warm_up), _text("auto, none or a duration such as 60s.", "auto")
+]
+SpikesField = Annotated[
+    Spikes, PlainValidator(_spikes), WithJsonSchema({"enum": ["count", "leave_out"]})
+]
+StrategyField = Annotated[
+    StrategyName, PlainValidator(_strategy), WithJsonSchema({"enum": ["bayes", "binary", "sweep"]})
+]
+TargetField = Annotated[
+    str,
+    PlainValidator(_target),
+    _text("URL of the target; sim:// for simulate.", "http://127.0.0.1:9100"),
+]
+UserField = Annotated[
+    str,
+    PlainValidator(_user),
+    _text("A file of locustfiles/ by its name, or a path on the workers.", "kserve_v2"),
+]
+RequestsField = Annotated[
+    str,
+    PlainValidator(_requests),
+    _text("sha256 of a recording uploaded as an artefact.", "0" * 64, "^[0-9a-f]{64}$"),
+]

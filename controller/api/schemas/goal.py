@@ -1,0 +1,215 @@
+"""What may stand in a goal file, field by field, and which Goal does it make?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+)
+
+from contract.arrivals import Law
+from contract.objectives import Objective
+from contract.units import Rate, Seconds, format_duration, format_rate
+from controller.api.schemas.fields import (
+    HIDDEN,
+    DurationField,
+    LawField,
+    ObjectiveField,
+    PrecisionField,
+    RateField,
+    RequestsField,
+    SpikesField,
+    StrategyField,
+    TargetField,
+    UserField,
+    WarmUpField,
+    refuse,
+)
+from controller.errors import Fault
+from controller.search.goal import Goal, Spikes, StrategyName, WarmUp, Workload
+
+_SEED_END = 2**64
+_TIMEOUT_OVER_LIMIT = 10
+_NO_LIMIT_TIMEOUT_S = Seconds(10.0)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SECRET_HEADER = re.compile(
+    r"auth|cookie|token|secret|password|key|credential|session", re.IGNORECASE
+)
+_RESERVED_PREFIX = "TONNAGE_"
+
+
+def is_secret(name: str) -> bool:
+    """Whether a value under that name must be neither written down nor repeated."""
+    return _SECRET_HEADER.search(name) is not None
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _object_or_nothing(value: Any) -> Any:
+    return {} if value is None else value
+
+
+def _written_default(text: str) -> Any:
+    return Field(json_schema_extra={"default": text})
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class WorkloadDocument(_Part):
+    """Which user offers the load, when its tasks start, and what it sends."""
+
+    user: UserField = "plain_http"
+    options: Annotated[
+        dict[str, JsonValue], Field(description="Passed to the user as they are.")
+    ] = {}
+    arrivals: Annotated[LawField, _written_default("poisson")] = Law("poisson")
+    requests: RequestsField | None = None
+    timeout: DurationField | None = None
+
+
+class SearchDocument(_Part):
+    """Between which rates, how precisely, how long."""
+
+    strategy: StrategyField = "bayes"
+    low: Annotated[RateField, Field(alias="from")]
+    high: Annotated[RateField, Field(alias="to")]
+    precision: Annotated[PrecisionField, _written_default("8%")] = 0.08
+    budget: Annotated[DurationField, _written_default("10min")] = Seconds(600.0)
+    seed: Annotated[int, Field(ge=0, lt=_SEED_END)] = 1
+    closing_probes: Annotated[int, Field(ge=0, le=5)] = 1
+
+    @field_validator("high")
+    @classmethod
+    def _above_from(cls, high: Rate, info: ValidationInfo) -> Rate:
+        low = info.data.get("low")
+        if low is not None and low >= high:
+            fix = f"is not below search.to, {format_rate(high)}: write the lowest rate to try"
+            refuse(Fault("search.from", format_rate(low), fix))
+        return high
+
+
+class GoalDocument(_Part):
+    """One capacity question, as a goal file asks it."""
+
+    model_config = ConfigDict(title="Tonnage goal")
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    target: Annotated[
+        list[TargetField],
+        Field(min_length=1, description="URL of the target, or a list of its replicas."),
+        BeforeValidator(_one_or_many, json_schema_input_type=TargetField | list[TargetField]),
+    ]
+    model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    headers: Annotated[
+        dict[str, str],
+        Field(description="Secrets as ${NAME}: taken from the workers' environment."),
+    ] = {}
+    slo: Annotated[list[ObjectiveField], Field(min_length=1)]
+    workload: Annotated[
+        WorkloadDocument, BeforeValidator(_object_or_nothing), Field(default_factory=dict)
+    ]
+    search: SearchDocument
+    warm_up: WarmUpField = "auto"
+    spikes: SpikesField = "count"
+    require: RateField | None = None
+    replicas: Annotated[int, Field(ge=1, le=100_000)] = 1
+
+    @field_validator("headers")
+    @classmethod
+    def _safe_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        faults = [f for name, value in headers.items() for f in _header_faults(name, value)]
+        if faults:
+            refuse(*faults)
+        return headers
+
+    @field_validator("workload")
+    @classmethod
+    def _timeout_above_limits(
+        cls, workload: WorkloadDocument, info: ValidationInfo
+    ) -> WorkloadDocument:
+        largest_s = _largest_limit_s(info.data.get("slo", ()))
+        if workload.timeout is not None and workload.timeout < largest_s:
+            fix = (
+                f"is below the largest limit of slo, {format_duration(largest_s)}: write at "
+                "least that"
+            )
+            refuse(Fault("workload.timeout", format_duration(workload.timeout), fix))
+        return workload
+
+    def to_goal(self) -> Goal:
+        """The goal this document asks for.
+
+        Raises:
+            GoalInvalid: it contradicts itself in a way no single field shows.
+        """
+        name = self.name or self.model or urlsplit(self.target[0]).netloc
+        warm_up: WarmUp = self.warm_up
+        spikes: Spikes = self.spikes
+        strategy: StrategyName = self.search.strategy
+        return Goal(
+            name=name,
+            targets=tuple(self.target),
+            objectives=tuple(self.slo),
+            low=self.search.low,
+            high=self.search.high,
+            workload=self._workload(),
+            model=self.model,
+            headers=tuple(self.headers.items()),
+            strategy=strategy,
+            precision=self.search.precision,
+            budget_s=self.search.budget,
+            seed=self.search.seed,
+            closing_probes=self.search.closing_probes,
+            warm_up=warm_up,
+            spikes=spikes,
+            require=self.require,
+            replicas=self.replicas,
+        )
+
+    def _workload(self) -> Workload:
+        largest_s = _largest_limit_s(self.slo)
+        by_limit_s = Seconds(_TIMEOUT_OVER_LIMIT * largest_s) if largest_s else _NO_LIMIT_TIMEOUT_S
+        return Workload(
+            user=self.workload.user,
+            options=json.dumps(self.workload.options, sort_keys=True),
+            law=self.workload.arrivals,
+            requests=self.workload.requests,
+            timeout_s=self.workload.timeout or by_limit_s,
+        )
+
+
+def _largest_limit_s(objectives: list[Objective] | tuple[()]) -> float:
+    return max((float(o.limit_s) for o in objectives if o.limit_s is not None), default=0.0)
+
+
+def _header_faults(name: str, value: str) -> Iterator[Fault]:
+    field = f"headers.{name}"
+    names = _REFERENCE.findall(value)
+    if not _HEADER_NAME.fullmatch(name):
+        yield Fault(field, name, "is not a header name: write letters, digits and dashes")
+    if not (value.isascii() and value.isprintable()):
+        yield Fault(field, HIDDEN, "write printable ASCII on one line")
+    for reserved in (n for n in names if n.upper().startswith(_RESERVED_PREFIX)):
+        fix = f"names that begin with {_RESERVED_PREFIX} are Tonnage's own: use another name"
+        yield Fault(field, f"${{{reserved}}}", fix)
+    if is_secret(name) and not names:
+        fix = (
+            f"looks like a secret: write {name}: ${{NAME}} and set NAME in the workers' environment"
+        )
+        yield Fault(field, HIDDEN, fix)
