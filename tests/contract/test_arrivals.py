@@ -67,7 +67,9 @@ def test_gaps_follow_the_law(law: Law) -> None:
 @pytest.mark.parametrize("law", [POISSON, BURSTY, SMOOTH])
 def test_a_gap_says_nothing_about_the_next(law: Law) -> None:
     found = gaps(law)
-    assert abs(stats.spearmanr(found[:-1], found[1:]).statistic) < 0.02
+    assert (
+        abs(float(np.corrcoef(stats.rankdata(found[:-1]), stats.rankdata(found[1:]))[0, 1])) < 0.02
+    )
 
 
 def test_a_rejected_gamma_draw_moves_no_other_index() -> None:
