@@ -1,0 +1,1 @@
+"""What does a model server do whose capacity is known beforehand?"""
