@@ -24,7 +24,7 @@ SUITES = {
     "e2e": ("tests/e2e",),
 }
 SUITE_TIMEOUT_S = 900.0
-GRACE_S = 10.0
+GRACE_S = 20.0
 OK, TESTS_FAILED, NO_TESTS = 0, 1, 5
 
 
@@ -69,7 +69,7 @@ def read_junit(path: Path) -> Count:
 
 
 def run_pytest(arguments: list[str]) -> int | None:
-    """Exit status of pytest in a process group of its own, or None when it had to be ended."""
+    """Exit status of pytest in a session of its own, or None when it had to be ended."""
     process = subprocess.Popen(
         (sys.executable, "-m", "pytest", *arguments),
         cwd=ROOT,
@@ -82,12 +82,17 @@ def run_pytest(arguments: list[str]) -> int | None:
         return None
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(GRACE_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(GRACE_S)
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt pytest, so that its fixtures stop what they started; then whatever is left."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(GRACE_S)
 
 
 def judge(suite: str, status: int | None, count: Count | None, *, selected: bool) -> Count:
@@ -148,4 +153,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(sys.argv[1:]))
