@@ -13,7 +13,7 @@ from pathlib import Path
 from contract.objectives import parse_objective
 from contract.units import format_duration
 from deploy.demo.batching import Stalls, Timing
-from deploy.demo.truth import NO_STALLS, Arrivals, Durations, capacity, measured, nominal
+from deploy.demo.truth import ARRIVALS, NO_STALLS, Arrivals, Durations, capacity, measured, nominal
 
 FETCH_TIMEOUT_S = 10.0
 JUDGED = ("response_time", "service_time", "e2e")
@@ -30,8 +30,9 @@ class Question:
     text: str
     limit_s: float
     budget: float
-    arrivals: Arrivals
-    seed: int
+    arrivals: Arrivals = "poisson"
+    seed: int = 1
+    count: int = ARRIVALS
 
 
 def ask(objective: str, arrivals: Arrivals, seed: int) -> Question:
@@ -148,6 +149,7 @@ def _both(
             arrivals=question.arrivals,
             seed=question.seed,
             stalls=stalls,
+            count=question.count,
         )
 
     estimate = found(NO_STALLS)
