@@ -11,11 +11,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from contract.messages import Hello
 from contract.report import FleetReport
 from contract.units import Seconds
+from controller.search.answer import Status
 from controller.search.goal import Goal
-from controller.search.journal import Event
+from controller.search.journal import Event, RunCreated
 from controller.search.probe import Probe
 
 
@@ -56,7 +56,12 @@ class Fleet(Protocol):
         """
 
     async def release(self) -> None:
-        """Stop whatever runs, confirmed by the workers, and let them go. Idempotent."""
+        """Stop whatever runs, confirmed by the workers, and let them go. Idempotent.
+
+        Raises:
+            FleetLost: not confirmed; the text names who was silent. Their dead man's switch
+                stops them.
+        """
 
 
 class Journal(Protocol):
@@ -67,6 +72,71 @@ class Journal(Protocol):
 
     async def read(self, run: str, after: int = 0) -> tuple[tuple[int, Event], ...]:
         """Events behind position `after`, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One line of the list of runs; times in seconds since 1970, UTC.
+
+    `alive_at` is when a controller last vouched for the run.
+    """
+
+    run: str
+    name: str
+    created_at: float
+    alive_at: float
+    ended_at: float | None = None
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's name for one request, and what the request was (its hash)."""
+
+    key: str
+    digest: str
+
+
+class RunStore(Journal, Protocol):
+    """The journal, and which runs there are."""
+
+    async def create(self, run: str, event: RunCreated, key: IdempotencyKey | None = None) -> str:
+        """Record a run and its first event; give its id, or the one `key` made before.
+
+        Raises:
+            Conflict: `key` was used for another request.
+        """
+
+    async def runs(self, *, ended: bool | None = None, limit: int = 200) -> tuple[RunRecord, ...]:
+        """The newest runs first; only those that (have not) ended where `ended` is given."""
+
+    async def run(self, run: str) -> RunRecord:
+        """One run.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+
+    async def keep_alive(self, runs: tuple[str, ...], at: float) -> None:
+        """Vouch for `runs` at wall time `at`."""
+
+    async def next_fence(self) -> int:
+        """A number higher than any given before, also by other controllers."""
+
+
+class Artefacts(Protocol):
+    """Data that runs need, by the sha256 of its bytes."""
+
+    async def put_artefact(self, sha256: str, data: bytes) -> None:
+        """Keep `data`; the same bytes again change nothing.
+
+        Raises:
+            TooLarge: over the limit, which the text names.
+            Conflict: the bytes have another hash.
+        """
+
+    async def artefact(self, sha256: str) -> bytes | None:
+        """The bytes, or None."""
 
 
 class Clock(Protocol):

@@ -1,30 +1,39 @@
 """What happened in a run? Its events, as the journal keeps them, and the search they give.
 
-    RunCreated → PreflightPassed → (ProbeStarted → Measured… → ProbeDecided)… → RunEnded
+    RunCreated → PreflightStarted → PreflightPassed
+        → (ProbeStarted → Measured… → ProbeDecided)… → LoadStopped → RunEnded
 
-`restore` folds the decided probes into the search again; a probe that was started and never
-decided is simply proposed again.
+FleetChanged and Resumed may come between. `restore` folds the decided probes into the search
+again; a probe that was started and never decided is simply proposed again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from contract.units import Rate, Seconds
 from controller.search.answer import Capacity
-from controller.search.capacity import Search, observe, start
 from controller.search.goal import Goal
 from controller.search.probe import Outcome, Probe
+
+if TYPE_CHECKING:
+    from controller.search.capacity import Search
 
 
 @dataclass(frozen=True, slots=True)
 class RunCreated:
-    """A goal was accepted and queued. `document` is the goal as given, JSON text."""
+    """A goal was accepted and queued.
+
+    `document` is the goal as given, JSON text; `versions` are (program, version) of whatever
+    had a part in it. `at`, here and below, is in seconds since 1970, UTC.
+    """
 
     at: float
     goal: Goal
     document: str
+    versions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,19 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadStopped:
+    """The load was told to stop. `confirmed`: every worker said that nothing is in flight.
+
+    `seconds` passed between the order and the answer; `note` says why, and who was silent.
+    """
+
+    at: float
+    confirmed: bool
+    seconds: Seconds
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """The answer, or why there is none."""
 
@@ -115,14 +137,19 @@ Event = (
     | ProbeDecided
     | FleetChanged
     | Resumed
+    | LoadStopped
     | RunEnded
 )
 
 
 def restore(goal: Goal, events: Iterable[Event]) -> Search:
-    """The search as the journalled outcomes left it."""
+    """The search as the journalled outcomes left it; after a resume it is to warm up again."""
+    from controller.search.capacity import observe, rewarm, start  # people watch without scipy
+
     search = start(goal)
     for event in events:
         if isinstance(event, ProbeDecided):
             search = observe(search, event.outcome)
+        elif isinstance(event, Resumed):
+            search = rewarm(search)
     return search
