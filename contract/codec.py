@@ -74,7 +74,7 @@ def decode(data: bytes) -> Message:
     version, name, *values = parts
     if version != VERSION:
         raise ContractError(f"message version {version!r}, this process speaks {VERSION}")
-    kind = KINDS.get(name) if isinstance(name, str) else None
+    kind: Any = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ContractError(f"unknown message kind {name!r}")
     message: Message = _reader(kind)(values, name)

@@ -18,8 +18,11 @@ TAIL_BYTES = 2_000
 
 
 class Child:
-    """One process with its log file. Start it from the main thread: on Linux the kernel ends
-    it when the *thread* that started it ends, also by SIGKILL."""
+    """One process with its log file.
+
+    Start it from the main thread: on Linux the kernel ends it when the *thread* that started
+    it ends, also by SIGKILL.
+    """
 
     def __init__(
         self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None

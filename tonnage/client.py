@@ -29,9 +29,7 @@ class Refused(CommandError):
         faults = problem.get("errors") or []
         lines = [f"{f['field']}: {f['value']}: {f['fix']}" for f in faults if "field" in f]
         text = str(problem.get("detail") or problem.get("title") or f"HTTP {status}")
-        super().__init__(
-            "\n".join(lines or [text]), REJECTED if 400 <= status < 500 else FAILED
-        )
+        super().__init__("\n".join(lines or [text]), REJECTED if 400 <= status < 500 else FAILED)
         self.http_status = status
 
 
@@ -126,7 +124,8 @@ def _refused(answer: httpx.Response) -> Refused:
 
 def _parse_events(lines: Iterator[str]) -> Iterator[tuple[str, str, Document]]:
     """Server-sent events (WHATWG HTML, section 9.2), as far as the controller uses them."""
-    position, kind, data = "", "message", []
+    position, kind = "", "message"
+    data: list[str] = []
     for line in lines:
         if line.startswith(":"):
             continue

@@ -71,7 +71,8 @@ class Follower:
         heard = time.monotonic()
         while not self._inbox.closed.is_set():
             try:
-                for position, kind, data in self._controller.events(self._run, position):
+                for at, kind, data in self._controller.events(self._run, position):
+                    position = at
                     heard = time.monotonic()
                     self._inbox.views.put(data)
                     if kind == "end":

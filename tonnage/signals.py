@@ -19,7 +19,7 @@ class Interruption:
         self.count = 0
         self.held = False
 
-    def handle(self, number: int, frame: FrameType | None) -> None:
+    def handle(self, number: int, _frame: FrameType | None) -> None:
         self.count += 1
         if self.count == 1 and not self.held:
             raise Interrupted(signal.Signals(number).name)

@@ -51,7 +51,7 @@ def a_report(sequence: int = 3) -> Report:
     )
 
 
-MESSAGES = [
+MESSAGES: list[codec.Message] = [
     Hello("w1", "b", "host", 12, "0.1.0", Rate(3000.0), targets=("127.0.0.1:80",)),
     Prepare(
         run="r1",
