@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from contract.units import Rate, Seconds
 
-Status = Literal[
-    "answered", "at_least", "at_most", "no_verdict", "rejected", "failed", "aborted"
-]
+Status = Literal["answered", "at_least", "at_most", "no_verdict", "rejected", "failed", "aborted"]
 
 EXIT_OF_STATUS: dict[Status, int] = {
     "answered": 0,
@@ -21,6 +19,19 @@ EXIT_OF_STATUS: dict[Status, int] = {
     "aborted": 130,
 }
 """Exit status of a goal without `require`; see `Gate` for goals that have one."""
+
+
+class Interval(NamedTuple):
+    """Where the capacity lies: 5 % quantile, median, 95 % quantile, in arrivals per second."""
+
+    low: Rate
+    estimate: Rate
+    high: Rate
+
+    @property
+    def width(self) -> float:
+        """Full width over the estimate, as `Goal.precision` asks for it."""
+        return (self.high - self.low) / self.estimate
 
 
 @dataclass(frozen=True, slots=True)

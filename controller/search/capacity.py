@@ -1,0 +1,340 @@
+"""Which probe comes next, and when is the capacity known?
+
+The outer fold: `propose` and `observe` are pure, so the same outcomes give the same probes live,
+in virtual time and on resume. Rates are the strategy's choice; here is what every strategy needs:
+numbering, the opening, the budget, void probes and a target that stopped answering.
+
+    void     repeated; the third in a row ends the search. It moves nothing but counts and the clock.
+    dead     a probe with 90 % errors is followed by a check at a rate that once passed; when that
+             fails alike, the target is gone and no rate is to blame.
+    budget   no probe is started that could not end within it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from contract.units import Rate, Seconds
+from controller.search import explain, opening
+from controller.search.answer import Capacity, Gate, Interval, Status
+from controller.search.goal import Goal
+from controller.search.opening import Opening
+from controller.search.probe import Outcome, Probe, Verdict
+from controller.search.quote import Quote, quote
+from controller.search.strategies import strategy_of
+from controller.search.strategy import Ask, Finding, Strategy
+
+__all__ = [
+    "Quote",
+    "Search",
+    "cost_s",
+    "ended",
+    "interval",
+    "observe",
+    "propose",
+    "quote",
+    "rewarm",
+    "start",
+]
+
+MOST_VOIDS = 3
+DEAD_ERROR_RATIO = 0.9
+RAMP_S = Seconds(1.0)
+SHORTEST_SETTLE_S, LONGEST_SETTLE_S = Seconds(0.75), Seconds(6.0)
+SHORTEST_MEASURE_S = Seconds(4.0)
+"""A search probe cut to fit the budget is not worth starting below this."""
+OVERHEAD_S = Seconds(2.0)
+"""Of a probe, besides its schedule: telling the workers, stopping, draining."""
+LONGEST_REST_S = Seconds(10.0)
+_GRID_S = 0.25  # due-time buckets: what is judged begins and ends with one
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A target that may have stopped answering: what was seen, and whether a check confirmed it."""
+
+    rate: Rate
+    arrivals: int
+    error_ratio: float
+    error: str
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Everything known of a capacity question.
+
+    `probes` counts every decided probe, void ones too; `voids` those in a row, `void_probes` all.
+    `least_passed` and `most_passed` are (rate, probe number). `saturated_per_s` is the most a
+    saturated target completed.
+    """
+
+    goal: Goal
+    strategy: Strategy
+    opening: Opening
+    probes: int = 0
+    elapsed_s: Seconds = Seconds(0.0)
+    requests: int = 0
+    bad_requests: int = 0
+    voids: int = 0
+    void_probes: int = 0
+    void_reason: str = ""
+    rest_s: Seconds = Seconds(0.0)
+    saturated_per_s: Rate | None = None
+    least_passed: tuple[Rate, int] | None = None
+    most_passed: tuple[Rate, int] | None = None
+    suspicion: Suspicion | None = None
+
+    @property
+    def remaining_s(self) -> Seconds:
+        return Seconds(self.goal.budget_s - self.elapsed_s)
+
+
+def start(goal: Goal) -> Search:
+    """Nothing known."""
+    return Search(goal, strategy_of(goal), opening.opened(goal))
+
+
+def propose(search: Search) -> Probe | Capacity:
+    """The next probe, or the answer."""
+    if search.suspicion is not None and search.suspicion.confirmed:
+        return _dead(search)
+    if search.voids >= MOST_VOIDS:
+        return ended(search, "no_verdict", explain.voids(search.voids, search.void_reason))
+    ask = _ask(search)
+    if isinstance(ask, Finding):
+        return _found(search, ask)
+    probe = _fitted(search, _planned(search, ask))
+    return _spent(search) if probe is None else probe
+
+
+def observe(search: Search, outcome: Outcome) -> Search:
+    """Learn from a decided probe."""
+    search = replace(
+        search,
+        probes=search.probes + 1,
+        elapsed_s=Seconds(search.elapsed_s + outcome.seconds),
+        requests=search.requests + outcome.requests,
+        bad_requests=search.bad_requests + outcome.bad_requests,
+        rest_s=_rest_s(outcome),
+    )
+    if outcome.verdict is Verdict.VOID:
+        return replace(
+            search,
+            voids=search.voids + 1,
+            void_probes=search.void_probes + 1,
+            void_reason=outcome.reason,
+        )
+    search = replace(search, voids=0)
+    if outcome.probe.purpose == "check":
+        return _checked(search, outcome)
+    search = _suspecting(_noted(search, outcome), outcome)
+    if outcome.probe.purpose in ("scale", "warm_up"):
+        return _opened(search, outcome)
+    return replace(search, strategy=search.strategy.observe(outcome))
+
+
+def rewarm(search: Search) -> Search:
+    """The target may have cooled down: the next probe is a warm-up again."""
+    supported = search.most_passed[0] if search.most_passed else None
+    return replace(search, opening=opening.reopened(search.opening, search.goal, supported))
+
+
+def interval(search: Search) -> Interval | None:
+    """What is known so far, for people to watch; None before there is evidence."""
+    standing = search.strategy.standing()
+    return None if standing is None else standing.interval
+
+
+def ended(search: Search, status: Status, reason: str) -> Capacity:
+    """What is known when it must end here: the estimate, and no interval."""
+    standing = search.strategy.standing()
+    estimate = None if standing is None else standing.interval.estimate
+    return Capacity(
+        status=status,
+        reason=reason,
+        estimate=estimate,
+        binding_objective=_binding(search),
+        gate=_gate(search, status, None),
+        warm_up=search.opening.summary,
+    )
+
+
+def _ask(search: Search) -> Ask | Finding:
+    if search.suspicion is not None:
+        rate = search.least_passed[0] if search.least_passed else search.goal.low
+        return Ask("check", rate, SHORTEST_MEASURE_S, explain.check(search.suspicion.rate, rate))
+    return opening.asked(search.opening, search.goal) or search.strategy.ask()
+
+
+def _planned(search: Search, ask: Ask) -> Probe:
+    tightest_s = search.goal.tightest_limit_s
+    settle_s = min(max(tightest_s, SHORTEST_SETTLE_S), LONGEST_SETTLE_S)
+    return Probe(
+        number=search.probes + 1,
+        purpose=ask.purpose,
+        rate=ask.rate,
+        ramp_s=RAMP_S,
+        settle_s=_on_grid(settle_s),
+        measure_s=_on_grid(ask.measure_s),
+        rest_s=search.rest_s,
+        why=ask.why,
+    )
+
+
+def _on_grid(seconds: float) -> Seconds:
+    return Seconds(math.ceil(seconds / _GRID_S - 1e-9) * _GRID_S)
+
+
+def cost_s(goal: Goal, probe: Probe) -> Seconds:
+    """Wall time of a probe that runs to its end and drains in its largest limit."""
+    drain_s = goal.largest_limit_s + 1.0
+    return Seconds(probe.rest_s + probe.duration_s + drain_s + OVERHEAD_S)
+
+
+def _fitted(search: Search, probe: Probe) -> Probe | None:
+    over_s = cost_s(search.goal, probe) - search.remaining_s
+    if over_s <= 0:
+        return probe
+    left_s = math.floor((probe.measure_s - over_s) / _GRID_S) * _GRID_S
+    if left_s < SHORTEST_MEASURE_S:
+        return None
+    return replace(probe, measure_s=Seconds(left_s))
+
+
+def _rest_s(outcome: Outcome) -> Seconds:
+    """Time to work off what the target may still hold of arrivals the workers gave up on."""
+    abandoned = outcome.ledger.timed_out
+    if not abandoned:
+        return Seconds(0.0)
+    return Seconds(min(LONGEST_REST_S, abandoned / max(outcome.achieved_per_s, 1.0)))
+
+
+def _noted(search: Search, outcome: Outcome) -> Search:
+    rate, evidence = outcome.probe.rate, outcome.evidence
+    saturated = None if evidence is None else evidence.saturated_per_s
+    if saturated is not None:
+        most = max(saturated, search.saturated_per_s or saturated)
+        search = replace(search, saturated_per_s=Rate(most))
+    if outcome.verdict is not Verdict.PASS:
+        return search
+    here = (rate, outcome.probe.number)
+    least, most_passed = search.least_passed or here, search.most_passed or here
+    return replace(
+        search,
+        least_passed=here if rate < least[0] else least,
+        most_passed=here if rate > most_passed[0] else most_passed,
+    )
+
+
+def _suspecting(search: Search, outcome: Outcome) -> Search:
+    if outcome.verdict is not Verdict.FAIL or outcome.error_ratio < DEAD_ERROR_RATIO:
+        return search
+    return replace(search, suspicion=_suspicion(outcome))
+
+
+def _suspicion(outcome: Outcome, *, confirmed: bool = False) -> Suspicion:
+    error = outcome.errors[0][0] if outcome.errors else ""
+    arrivals = outcome.ledger.succeeded + outcome.ledger.failed + outcome.ledger.timed_out
+    return Suspicion(outcome.probe.rate, arrivals, outcome.error_ratio, error, confirmed)
+
+
+def _checked(search: Search, outcome: Outcome) -> Search:
+    if outcome.verdict is Verdict.FAIL and outcome.error_ratio >= DEAD_ERROR_RATIO:
+        return replace(search, suspicion=_suspicion(outcome, confirmed=True))
+    return replace(search, suspicion=None)
+
+
+def _opened(search: Search, outcome: Outcome) -> Search:
+    after = opening.observed(search.opening, search.goal, outcome)
+    search = replace(search, opening=after)
+    if outcome.probe.purpose == "scale" and after.stage == "warm_up" and after.supported:
+        return replace(search, strategy=search.strategy.placed(after.supported))
+    return search
+
+
+def _found(search: Search, finding: Finding) -> Capacity:
+    if finding.status == "answered":
+        return _answered(search)
+    return _beyond(search, finding.status)
+
+
+def _beyond(search: Search, status: Status) -> Capacity:
+    summary = search.opening.summary
+    if summary is not None and not summary.steady:
+        return ended(search, "no_verdict", explain.not_steady(summary))
+    rate = search.goal.high if status == "at_least" else search.goal.low
+    cost = explain.Cost(search.probes, search.requests)
+    return Capacity(
+        status=status,
+        reason=explain.beyond(status, rate, cost),
+        gate=_gate(search, status, None),
+        warm_up=search.opening.summary,
+        binding_objective=_binding(search) if status == "at_most" else None,
+    )
+
+
+def _answered(search: Search) -> Capacity:
+    standing = search.strategy.standing()
+    refusal = _refusal(search)
+    if standing is None or refusal is not None:
+        return ended(search, "no_verdict", refusal or explain.spent(search.goal, None))
+    cost = explain.Cost(search.probes, search.requests)
+    known, objective = standing.interval, search.goal.objectives[standing.objective]
+    return Capacity(
+        status="answered",
+        reason=explain.answered(known, objective, cost, search.goal.strategy),
+        estimate=known.estimate,
+        low=known.low,
+        high=known.high,
+        strict=known.estimate,
+        safe=standing.safe,
+        binding_objective=objective.text,
+        gate=_gate(search, "answered", standing.safe),
+        warm_up=search.opening.summary,
+    )
+
+
+def _spent(search: Search) -> Capacity:
+    if search.strategy.narrow() and search.strategy.standing() is not None:
+        return _answered(search)
+    return ended(search, "no_verdict", explain.spent(search.goal, interval(search)))
+
+
+def _dead(search: Search) -> Capacity:
+    suspicion = search.suspicion
+    assert suspicion is not None
+    seen = explain.Silence(
+        suspicion.error_ratio, suspicion.arrivals, suspicion.rate, suspicion.error
+    )
+    if search.most_passed is None:
+        return replace(_beyond(search, "at_most"), reason=explain.never_answered(seen))
+    return ended(search, "no_verdict", explain.stopped_answering(seen, search.most_passed))
+
+
+def _refusal(search: Search) -> str | None:
+    """Why no interval is printed although the probes would give one."""
+    summary = search.opening.summary
+    if summary is not None and not summary.steady:
+        return explain.not_steady(summary)
+    return search.strategy.refusal()
+
+
+def _binding(search: Search) -> str | None:
+    standing = search.strategy.standing()
+    return None if standing is None else search.goal.objectives[standing.objective].text
+
+
+def _gate(search: Search, status: Status, safe: Rate | None) -> Gate | None:
+    goal = search.goal
+    if goal.require is None:
+        return None
+    met: bool | None = None
+    if status == "answered" and safe is not None:
+        met = safe >= goal.require
+    elif status == "at_least" and goal.require <= goal.high:
+        met = True
+    elif status == "at_most" and goal.require >= goal.low:
+        met = False
+    return Gate(goal.require, met, explain.gate(goal, status, safe))

@@ -1,0 +1,226 @@
+"""Which capacities do the bad counts so far leave plausible?
+
+For one objective with budget b, the bad odds at rate r against a capacity c follow a log-linear
+tail above a floor p0 of badness that no rate removes:
+
+    odds(r) = p0 + (b - p0) exp(s (r/c - 1)),   p = odds / (1 + odds)
+
+Requests near capacity are correlated, so k bad of n is negative binomial with mean n p and
+variance f n p: f = 1 would be independence. A gliding target smears the likelihood along ln c
+(environment e), and an outlier floor keeps one unlucky probe from ruling anything out for good.
+c, s, p0, f and e are laid out on a grid; every probe multiplies it, in any order.
+
+Source: Cameron and Trivedi 1998, section 3.3 (NB1) for the counts; the rest is ours.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.special import gammaln, ndtr
+
+from contract.units import Rate, Seconds
+from controller.search.goal import Goal
+
+Floats = NDArray[np.float64]
+
+SLOPES = np.geomspace(8.0, 160.0, 8)
+FLOORS = np.array([0.0, 0.1, 0.3, 0.6])
+"""p0 as a part of the budget."""
+CLUSTERINGS = 1.0 + np.geomspace(0.5, 640.0, 8)
+ENVIRONMENTS = np.array([0.006, 0.03])
+"""Standard deviation of ln c between probes."""
+
+CENSORED_TIMES = 6.0
+"""Beyond this many budgets a probe says "too much" and no more."""
+OUTLIER_RATIO = 0.08
+UNKNOWN_CLUSTERING = 12.0
+TAIL_TIMES = 3.0
+"""Bad counts cluster more than the exceedances of the probe's own p95 that we can measure."""
+
+_SLOPE_CENTRE, _SLOPE_SD = 40.0, 0.7
+_FLOOR_PRIOR = np.array([0.5, 0.2, 0.17, 0.13])
+_CLUSTERING_SD = 0.8
+_SMALLEST_BUDGET = 1e-5
+_BELOW, _ABOVE = 0.8, 1.3
+_X_MIN, _X_MAX, _X_STEPS = -60.0, 12.0, 1441
+_SATURATED_SD, _SATURATED_FLOOR = 0.06, 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one probe says about one objective.
+
+    `offered_per_s` is the realised rate. `censored`: stopped early as failing, `bad` is then a
+    lower bound and only "more than `CENSORED_TIMES` budgets" is used.
+    """
+
+    offered_per_s: Rate
+    judged: int
+    bad: int
+    censored: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Posterior:
+    """Log weights over (environment, capacity, slope, floor, clustering) for one objective.
+
+    `log_marginal` has shape (clustering, capacity): the other axes summed out, before the
+    clustering's prior, which depends on what the probes measured of it.
+    """
+
+    budget: float
+    log_rates: Floats
+    log_weights: Floats
+    log_marginal: Floats
+    probes: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Posterior):
+            return NotImplemented
+        same = (self.budget, self.probes) == (other.budget, other.probes)
+        return (
+            same
+            and np.array_equal(self.log_rates, other.log_rates)
+            and np.array_equal(self.log_weights, other.log_weights)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it holds arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """A posterior and the clustering by which to read it, None when no probe could measure it."""
+
+    posterior: Posterior
+    clustering: float | None = None
+
+
+def prior(goal: Goal, budget: float) -> Posterior:
+    """Every capacity from a little below `low` to a little above `high` alike, on a log scale."""
+    budget = max(budget, _SMALLEST_BUDGET)
+    span = math.log(goal.high * _ABOVE / (goal.low * _BELOW))
+    step = min(max(goal.precision / 14, 0.002), 0.01)
+    log_rates = math.log(goal.low * _BELOW) + np.linspace(0.0, span, math.ceil(span / step) + 1)
+    slope = -0.5 * ((np.log(SLOPES) - math.log(_SLOPE_CENTRE)) / _SLOPE_SD) ** 2
+    shape = (len(ENVIRONMENTS), len(log_rates), len(SLOPES), len(FLOORS), len(CLUSTERINGS))
+    weights = np.broadcast_to(
+        (slope[:, None] + np.log(_FLOOR_PRIOR))[None, None, :, :, None], shape
+    ).copy()
+    return _normalised(Posterior(budget, log_rates, weights, np.empty(0)))
+
+
+def learned(posterior: Posterior, counts: Counts) -> Posterior:
+    """Multiply the likelihood of one probe in; nothing judged teaches nothing."""
+    if counts.judged == 0 and not counts.censored:
+        return posterior
+    log_likelihood = _on_grid(posterior, counts)
+    peak = np.maximum(log_likelihood.max(axis=(0, 1, 2)), -60.0)
+    likelihood = np.exp(np.maximum(log_likelihood - peak, -60.0))
+    step = float(posterior.log_rates[1] - posterior.log_rates[0])
+    weights = posterior.log_weights.copy()
+    for index, sd in enumerate(ENVIRONMENTS):
+        smooth = gaussian_filter1d(likelihood, sd / step, axis=0, mode="nearest", truncate=3.0)
+        smooth *= 1 - OUTLIER_RATIO
+        smooth += OUTLIER_RATIO * smooth.mean(axis=(0, 1, 2))
+        weights[index] += np.log(smooth) + peak
+    return _normalised(replace(posterior, log_weights=weights, probes=posterior.probes + 1))
+
+
+def bounded(posterior: Posterior, saturated_per_s: float, measured_s: Seconds) -> Posterior:
+    """Softly rule out capacities above what a saturated target completed.
+
+    Multiplies by 0.15 + 0.85 Phi((ln X - ln c) / (0.06 + 1.5/sqrt(D))), with D completions
+    behind X. Soft, because a slow spell of the target is a saturation too.
+    """
+    completions = max(saturated_per_s * measured_s / 2, 1.0)
+    sd = _SATURATED_SD + 1.5 / math.sqrt(completions)
+    z = (math.log(saturated_per_s) - posterior.log_rates) / sd
+    factor = np.log((1 - _SATURATED_FLOOR) * ndtr(z) + _SATURATED_FLOOR)
+    weights = posterior.log_weights + factor[None, :, None, None, None]
+    return _normalised(replace(posterior, log_weights=weights))
+
+
+def density(posterior: Posterior, clustering: float | None = None) -> Floats:
+    """Probability of every capacity on the grid, of the shape of `log_rates`.
+
+    `clustering` is what the probes measured (variance of p95 exceedances over a binomial's);
+    None when none could.
+    """
+    measured = UNKNOWN_CLUSTERING if clustering is None else clustering
+    centre = math.log(TAIL_TIMES * max(measured - 1, 0.3))
+    belief = -0.5 * ((np.log(CLUSTERINGS - 1) - centre) / _CLUSTERING_SD) ** 2
+    joint = posterior.log_marginal + belief[:, None]
+    mass: Floats = np.exp(joint - joint.max()).sum(axis=0)
+    mass /= mass.sum()
+    return mass
+
+
+def quantiles(
+    posterior: Posterior, probabilities: tuple[float, ...], clustering: float | None = None
+) -> tuple[Rate, ...]:
+    """Capacities with these probabilities below them."""
+    cumulated = np.cumsum(density(posterior, clustering))
+    step = posterior.log_rates[1] - posterior.log_rates[0]
+    at = np.interp(probabilities, cumulated, posterior.log_rates + step / 2)
+    return tuple(Rate(float(rate)) for rate in np.exp(at))
+
+
+def probability_above(posterior: Posterior, rate: float, clustering: float | None = None) -> float:
+    """Probability that the capacity exceeds `rate`."""
+    cumulated = np.cumsum(density(posterior, clustering))
+    step = posterior.log_rates[1] - posterior.log_rates[0]
+    below = np.interp(math.log(rate), posterior.log_rates + step / 2, cumulated, left=0.0)
+    return float(1.0 - below)
+
+
+def log_likelihood_of_counts(judged: int, bad: int, ratio: Floats, clustering: Floats) -> Floats:
+    """Log probability of `bad` of `judged`: mean judged*ratio, variance clustering times it."""
+    r = judged * ratio / (clustering - 1)
+    log_pmf: Floats = (
+        gammaln(bad + r)
+        - gammaln(r)
+        - gammaln(bad + 1)
+        - r * np.log(clustering)
+        + bad * np.log1p(-1 / clustering)
+    )
+    return log_pmf
+
+
+def _on_grid(posterior: Posterior, counts: Counts) -> Floats:
+    """Log likelihood, shape (capacity, slope, floor, clustering), read off a table in s (r/c - 1)."""
+    table = _table(posterior.budget, counts)
+    excess = counts.offered_per_s / np.exp(posterior.log_rates) - 1
+    place = (np.clip(SLOPES * excess[:, None], _X_MIN, _X_MAX) - _X_MIN) * (
+        (_X_STEPS - 1) / (_X_MAX - _X_MIN)
+    )
+    left = np.minimum(place.astype(np.int64), _X_STEPS - 2)
+    share = (place - left)[:, :, None, None]
+    result: Floats = table[left] * (1 - share) + table[left + 1] * share
+    return result
+
+
+def _table(budget: float, counts: Counts) -> Floats:
+    """Log likelihood, shape (x, floor, clustering), for x = s (r/c - 1)."""
+    x = np.linspace(_X_MIN, _X_MAX, _X_STEPS)
+    floor = FLOORS * budget
+    odds = floor + (budget - floor) * np.exp(x)[:, None]
+    ratio = np.clip(odds / (1 + odds), 1e-9, 0.999)[:, :, None]
+    too_much = min(CENSORED_TIMES * budget, 0.5)
+    if counts.censored or counts.bad > too_much * counts.judged:
+        independent = np.maximum(max(counts.judged, 60) / CLUSTERINGS, 6.0)
+        gain = too_much * np.log(ratio / too_much) + (1 - too_much) * np.log(
+            (1 - ratio) / (1 - too_much)
+        )
+        return np.where(ratio >= too_much, 0.0, independent * gain)
+    return log_likelihood_of_counts(counts.judged, counts.bad, ratio, CLUSTERINGS)
+
+
+def _normalised(posterior: Posterior) -> Posterior:
+    weights = posterior.log_weights - posterior.log_weights.max()
+    marginal = np.log(np.maximum(np.exp(weights).sum(axis=(0, 2, 3)), 1e-300)).T
+    return replace(posterior, log_weights=weights, log_marginal=marginal)

@@ -1,0 +1,127 @@
+"""How is a target brought to its working state before anything is judged?
+
+    scale ── short probes from `low`, times 2, until one fails; their evidence is discarded
+    warm_up ─ half of the highest supported rate, held until steady
+    done ─── the search proper
+
+A warm-up that fails is repeated at half its rate, twice at most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from contract.units import Rate, Seconds, format_duration, format_rate
+from controller.search.answer import WarmUpSummary
+from controller.search.goal import Goal
+from controller.search.probe import Outcome, Verdict
+from controller.search.strategy import Ask
+
+SCALE_S = Seconds(2.5)
+SCALE_STEP = 2.0
+STRAINED_STEP = 1.5
+STRAINED_RATIO = 0.5
+"""A p99 above this part of the tightest limit: the next step is the smaller one."""
+WARM_UP_RATIO = 0.5
+LONGEST_WARM_UP_S = Seconds(180.0)
+_RETRIES = 2
+
+Kind = Literal["flat", "warm_up", "not_steady", "fixed", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """`supported` is the highest rate a scale probe passed at, `next_rate` what comes next."""
+
+    stage: Literal["scale", "warm_up", "done"]
+    next_rate: Rate
+    supported: Rate | None = None
+    retries: int = 0
+    summary: WarmUpSummary | None = None
+
+
+def opened(goal: Goal) -> Opening:
+    """Where the opening begins; a goal without warm-up has none."""
+    if goal.warm_up == "none":
+        reason = "no warm-up was asked for"
+        summary = WarmUpSummary(Rate(0.0), Seconds(0.0), True, "none", reason)
+        return Opening("done", goal.low, summary=summary)
+    return Opening("scale", goal.low)
+
+
+def reopened(opening: Opening, goal: Goal, supported: Rate | None) -> Opening:
+    """Warm up again, at half of what is known to be supported by now."""
+    if goal.warm_up == "none" or opening.stage != "done":
+        return opening
+    best = supported or opening.supported or goal.low
+    return replace(opening, stage="warm_up", next_rate=_warm_up_rate(goal, best), retries=0)
+
+
+def asked(opening: Opening, goal: Goal) -> Ask | None:
+    """The next probe of the opening, None when it is done."""
+    rate = opening.next_rate
+    if opening.stage == "scale":
+        return Ask("scale", rate, SCALE_S, f"find the scale: is {format_rate(rate)} carried at all")
+    if opening.stage == "warm_up":
+        held = longest_warm_up_s(goal)
+        until = "until steady, at most " if goal.warm_up == "auto" else "for "
+        why = f"warm up at {format_rate(rate)} {until}{format_duration(held)}"
+        return Ask("warm_up", rate, held, why)
+    return None
+
+
+def longest_warm_up_s(goal: Goal) -> Seconds:
+    """How long a warm-up is held at most; a given duration is held as given."""
+    if isinstance(goal.warm_up, str):
+        return Seconds(min(LONGEST_WARM_UP_S, goal.budget_s / 4))
+    return Seconds(goal.warm_up)
+
+
+def observed(opening: Opening, goal: Goal, outcome: Outcome) -> Opening:
+    """Learn from a scale or warm-up probe that was not void."""
+    if outcome.probe.purpose == "scale":
+        return _scaled(opening, goal, outcome)
+    if outcome.verdict is Verdict.FAIL and opening.retries < _RETRIES:
+        rate = max(goal.low, Rate(opening.next_rate / 2))
+        return replace(opening, next_rate=rate, retries=opening.retries + 1)
+    return replace(opening, stage="done", summary=_summary(opening, outcome))
+
+
+def _scaled(opening: Opening, goal: Goal, outcome: Outcome) -> Opening:
+    rate = outcome.probe.rate
+    if outcome.verdict is Verdict.PASS:
+        supported = max(rate, opening.supported or rate)
+        if rate < goal.high:
+            step = STRAINED_STEP if strained(goal, outcome) else SCALE_STEP
+            return replace(
+                opening, next_rate=min(goal.high, Rate(rate * step)), supported=supported
+            )
+        return replace(
+            opening, stage="warm_up", next_rate=_warm_up_rate(goal, rate), supported=supported
+        )
+    best = opening.supported or goal.low
+    return replace(opening, stage="warm_up", next_rate=_warm_up_rate(goal, best))
+
+
+def strained(goal: Goal, outcome: Outcome) -> bool:
+    """Whether a passing probe was already near the tightest latency limit."""
+    quantiles = outcome.response_time
+    return (
+        bool(goal.latency_limits_s)
+        and quantiles is not None
+        and quantiles.p99_s > STRAINED_RATIO * goal.tightest_limit_s
+    )
+
+
+def _warm_up_rate(goal: Goal, supported: Rate) -> Rate:
+    return Rate(min(max(goal.low, WARM_UP_RATIO * supported), goal.high))
+
+
+def _summary(opening: Opening, outcome: Outcome) -> WarmUpSummary:
+    kinds: dict[str, Kind] = {"flat": "flat", "warm_up": "warm_up", "fixed": "fixed"}
+    kind = kinds.get(outcome.rule, "not_steady")
+    steady = outcome.verdict is Verdict.PASS and kind != "not_steady"
+    evidence = outcome.evidence
+    seconds = outcome.seconds if evidence is None else evidence.measured_s
+    return WarmUpSummary(opening.next_rate, seconds, steady, kind, outcome.reason)

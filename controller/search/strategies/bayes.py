@@ -1,0 +1,250 @@
+"""Which rate tells most about where the capacity lies, and when is it known well enough?
+
+    ramp      from half of what the opening saw (else from `low`), times 1.5 or 2 until one fails
+    narrow    at the median of the binding posterior x {0.99, 1, 1.01}, longer as it narrows
+    close     long probes at the estimate and at the 5 % quantile, then stop if still narrow
+
+One posterior per objective (`controller.search.estimate`) learns from every probe; the binding
+one has the smallest median, and the interval is its own. The posterior is the damping: a probe
+that contradicts the others moves it back, nothing is ruled out by one verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from contract.units import Rate, Seconds, format_rate
+from controller.search import explain
+from controller.search.answer import Interval
+from controller.search.estimate import (
+    Belief,
+    Counts,
+    Posterior,
+    bounded,
+    learned,
+    prior,
+    probability_above,
+    quantiles,
+)
+from controller.search.goal import Goal
+from controller.search.opening import strained
+from controller.search.probe import Evidence, Outcome, Verdict
+from controller.search.relaxation import longest_measured, slow
+from controller.search.strategy import Ask, Finding, Standing
+
+FIRST_RATIO = 0.6
+"""The first rate, as a part of what the opening saw supported."""
+PLACED_STEP, BLIND_STEP, STRAINED_STEP = 1.5, 2.0, 1.5
+HIGHEST_STEP = 1.25
+"""Never above this times the highest rate that passed, once one has failed."""
+SPREAD = (0.99, 1.0, 1.01)
+"""A little spread around the median tells the slope."""
+SPREAD_WIDTH = 0.2
+RAMP_S = Seconds(5.0)
+STAGES = ((0.5, 6.0), (0.2, 10.0), (0.1, 20.0), (0.0, 40.0))
+"""(interval width, seconds to measure)."""
+CLOSING_S = Seconds(30.0)
+CLOSING_SLACK = 1.25
+"""Once closing, an interval this much wider than asked is closed on rather than searched again."""
+ARRIVALS, LONGEST_FOR_ARRIVALS_S = 300, 60.0
+LIMITS = 3.0
+"""A probe is no shorter than this many times the largest latency limit."""
+NEAR_RATIO = 0.1
+"""Probes this close to the estimate tell its clustering."""
+HIGH_SURE, HIGH_PASSES, LOW_FAILS = 0.9, 2, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Clustering:
+    """What one probe measured of it, per objective, with the weight of its length."""
+
+    rate: Rate
+    measured_s: Seconds
+    of_objective: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bayes:
+    """`first` is where the ramp begins, `supported` the highest rate that passed or was seen to.
+
+    `high_passes` and `low_fails` count verdicts at the ends of the range, in a row.
+    """
+
+    goal: Goal
+    posteriors: tuple[Posterior, ...]
+    first: Rate
+    placed_at: bool = False
+    supported: Rate | None = None
+    last_passed: Rate | None = None
+    was_strained: bool = False
+    failed: bool = False
+    probes: int = 0
+    closings: int = 0
+    high_passes: int = 0
+    low_fails: int = 0
+    clusterings: tuple[Clustering, ...] = ()
+    seen: tuple[Evidence, ...] = ()
+
+    @classmethod
+    def knowing_nothing(cls, goal: Goal) -> Bayes:
+        return cls(goal, tuple(prior(goal, o.budget) for o in goal.objectives), goal.low)
+
+    def placed(self, supported: Rate) -> Bayes:
+        first = max(self.goal.low, Rate(FIRST_RATIO * supported))
+        return replace(self, first=first, placed_at=True, supported=supported)
+
+    def observe(self, outcome: Outcome) -> Bayes:
+        passed, rate = outcome.verdict is Verdict.PASS, outcome.probe.rate
+        at_high, at_low = rate >= self.goal.high, rate <= self.goal.low
+        closing = outcome.probe.purpose == "closing"
+        state = replace(
+            self,
+            probes=self.probes + 1,
+            closings=self.closings + closing,
+            failed=self.failed or not passed,
+            high_passes=self.high_passes + 1 if passed and at_high else 0,
+            low_fails=self.low_fails + 1 if at_low and not passed else 0,
+        )
+        if passed:
+            state = replace(
+                state,
+                supported=max(rate, self.supported or rate),
+                last_passed=rate,
+                was_strained=strained(self.goal, outcome),
+            )
+        return state if outcome.evidence is None else _with(state, rate, outcome.evidence)
+
+    def ask(self) -> Ask | Finding:
+        if self.low_fails >= LOW_FAILS:
+            return Finding("at_most")
+        if self._high_sure():
+            return Finding("at_least")
+        if not self.failed:
+            return self._climb()
+        standing = self._standing()
+        if self._closing(standing.interval):
+            if self.closings >= 2 * self.goal.closing_probes:
+                return Finding("answered")
+            return self._close(standing.interval)
+        return self._narrow(standing.interval)
+
+    def standing(self) -> Standing | None:
+        return self._standing() if self.probes else None
+
+    def narrow(self) -> bool:
+        return self.failed and self._standing().interval.width <= self.goal.precision
+
+    def refusal(self) -> str | None:
+        estimate = self._standing().interval.estimate
+        relaxation_s, measured_s = slow(self.seen, estimate), longest_measured(self.seen, estimate)
+        if relaxation_s is None or measured_s >= 3 * relaxation_s:
+            return None
+        return explain.too_short(measured_s, relaxation_s)
+
+    def beliefs(self) -> tuple[Belief, ...]:
+        return tuple(
+            Belief(posterior, self._clustering(index))
+            for index, posterior in enumerate(self.posteriors)
+        )
+
+    def _climb(self) -> Ask:
+        if self.last_passed is None:
+            return self._probe(self.first, RAMP_S, "where the ramp begins")
+        blind = PLACED_STEP if self.placed_at else BLIND_STEP
+        step = STRAINED_STEP if self.was_strained else blind
+        rate = min(self.goal.high, Rate(self.last_passed * step))
+        if rate >= self.goal.high:
+            again = Seconds(20.0 if self.high_passes else RAMP_S)
+            return self._probe(rate, again, "does even the highest rate pass")
+        return self._probe(rate, RAMP_S, "everything passed so far")
+
+    def _narrow(self, known: Interval) -> Ask:
+        width = known.width
+        stage_s = next(seconds for least, seconds in STAGES if width > least)
+        spread = SPREAD[self.probes % len(SPREAD)] if width < SPREAD_WIDTH else 1.0
+        why = f"the capacity lies between {format_rate(known.low)} and {format_rate(known.high)}"
+        return self._probe(Rate(known.estimate * spread), Seconds(stage_s), why)
+
+    def _closing(self, known: Interval) -> bool:
+        half_done = 0 < self.closings < 2 * self.goal.closing_probes
+        slack = CLOSING_SLACK if half_done else 1.0
+        return known.width <= self.goal.precision * slack
+
+    def _close(self, known: Interval) -> Ask:
+        if self.closings % 2 == 0:
+            rate, why = known.estimate, "confirm the estimate"
+        else:
+            rate, why = known.low, "confirm the low end"
+        return self._probe(rate, CLOSING_S, why, "closing")
+
+    def _probe(
+        self,
+        rate: Rate,
+        measure_s: Seconds,
+        why: str,
+        purpose: Literal["search", "closing"] = "search",
+    ) -> Ask:
+        goal = self.goal
+        if self.failed and self.supported is not None:
+            rate = min(rate, Rate(HIGHEST_STEP * self.supported))
+        rate = min(max(rate, goal.low), goal.high)
+        enough_s = min(ARRIVALS / rate, LONGEST_FOR_ARRIVALS_S)
+        held_s = Seconds(max(measure_s, enough_s, LIMITS * goal.largest_limit_s))
+        return Ask(purpose, rate, held_s, f"{why}: {format_rate(rate)}")
+
+    def _high_sure(self) -> bool:
+        if self.high_passes < HIGH_PASSES:
+            return False
+        return all(
+            probability_above(belief.posterior, self.goal.high, belief.clustering) > HIGH_SURE
+            for belief in self.beliefs()
+        )
+
+    def _standing(self) -> Standing:
+        read = [
+            quantiles(belief.posterior, (0.05, 0.10, 0.50, 0.95), belief.clustering)
+            for belief in self.beliefs()
+        ]
+        index = min(range(len(read)), key=lambda i: read[i][2])
+        low, safe, median, high = read[index]
+        return Standing(Interval(low, median, high), safe, index)
+
+    def _clustering(self, index: int) -> float | None:
+        """Mean over the probes near the median, weighted by length; longer probes know better."""
+        (median,) = quantiles(self.posteriors[index], (0.5,))
+        near = [
+            (seen.measured_s, value)
+            for seen in self.clusterings
+            if (value := seen.of_objective[index]) is not None
+            and abs(seen.rate / median - 1) <= NEAR_RATIO
+        ]
+        total_s = sum(seconds for seconds, _ in near)
+        return sum(s * value for s, value in near) / total_s if total_s > 0 else None
+
+
+def _with(state: Bayes, rate: Rate, evidence: Evidence) -> Bayes:
+    posteriors = tuple(
+        taught(posterior, evidence, index, latency=objective.kind != "error_ratio")
+        for index, (posterior, objective) in enumerate(
+            zip(state.posteriors, state.goal.objectives, strict=True)
+        )
+    )
+    clustering = Clustering(rate, evidence.measured_s, evidence.clustering)
+    return replace(
+        state,
+        posteriors=posteriors,
+        clusterings=(*state.clusterings, clustering),
+        seen=(*state.seen, evidence),
+    )
+
+
+def taught(posterior: Posterior, evidence: Evidence, index: int, *, latency: bool) -> Posterior:
+    """What a posterior makes of a probe; an objective with nothing judged learns nothing."""
+    judged, bad = evidence.judged[index], evidence.bad[index]
+    if judged > 0:
+        counts = Counts(evidence.offered_per_s, judged, bad, evidence.censored)
+        posterior = learned(posterior, counts)
+    if latency and evidence.saturated_per_s is not None:
+        posterior = bounded(posterior, evidence.saturated_per_s, evidence.measured_s)
+    return posterior
