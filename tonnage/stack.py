@@ -54,7 +54,7 @@ class Stack:
 
     def __init__(self, options: StackOptions, say: Say) -> None:
         self._options = options
-        self._say = say
+        self.say = say
         self._children: list[Child] = []
         self._deaths: dict[str, list[float]] = {}
         self._redis: redis_server.RedisServer | None = None
@@ -88,6 +88,10 @@ class Stack:
     def child(self, name: str) -> Child:
         return next(c for c in self._children if c.name == name)
 
+    @property
+    def all_alive(self) -> bool:
+        return all(child.alive for child in self._children)
+
     def check(self, *, run_active: bool) -> None:
         """Restart what has died and may be restarted.
 
@@ -98,7 +102,7 @@ class Stack:
             if child.alive or not _restartable(child.name, run_active=run_active):
                 continue
             self._count_death(child)
-            self._say(f"{child.name} ended with status {child.exit_status}; starting it again")
+            self.say(f"{child.name} ended with status {child.exit_status}; starting it again")
             child.start()
 
     def _start(self) -> None:
@@ -111,7 +115,7 @@ class Stack:
                 argv += ["--allow", target]
             self.start_child(f"worker-{index}", argv, {"TONNAGE_REDIS_URL": url})
         self._wait("the workers", self._workers_ready, "worker-1")
-        self._say(f"{self._options.workers} workers are ready")
+        self.say(f"{self._options.workers} workers are ready")
 
     def _start_redis(self) -> str:
         if self._options.redis_url:
@@ -122,7 +126,7 @@ class Stack:
         self._children.append(child)
         port = self._redis.port
         self._wait("Redis", lambda: redis_server.answers(port), "redis")
-        self._say(f"Redis is up ({self._redis.origin})")
+        self.say(f"Redis is up ({self._redis.origin})")
         return self._redis.url
 
     def _start_controller(self, redis_url: str) -> None:
@@ -138,7 +142,7 @@ class Stack:
         self.controller = Controller(f"http://127.0.0.1:{port}")
         self.start_child("controller", argv, env)
         self._wait("the controller", self._controller_ready, "controller")
-        self._say(f"API at {self.controller.url} (documentation at {self.controller.url}/docs)")
+        self.say(f"API at {self.controller.url} (documentation at {self.controller.url}/docs)")
 
     def _controller_ready(self) -> bool:
         try:

@@ -1,0 +1,102 @@
+"""How does a result read in a terminal: the answer first, then what it rests on?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from contract.units import format_duration, format_rate
+
+Document = dict[str, Any]
+
+STYLES = {"answered": "bold green", "at_least": "green", "at_most": "yellow"}
+MARKS = {"pass": "● pass", "fail": "✕ fail", "void": "○ void"}
+
+
+def show(result: Document, console: Console) -> None:
+    """Print the answer block and the table of probes."""
+    console.print(Panel(Group(*_lines(result)), title=_title(result), expand=False))
+    if result["probes"]:
+        console.print(_probes(result["probes"]))
+
+
+def headline(result: Document) -> str:
+    """The number and its interval, or the status when there is none."""
+    capacity = result.get("capacity") or {}
+    estimate = capacity.get("estimate")
+    if estimate is None:
+        return f"no number: {result['status']}"
+    if result["status"] == "at_least":
+        return f"at least {format_rate(estimate)}"
+    if result["status"] == "at_most":
+        return f"at most {format_rate(estimate)}"
+    if capacity.get("low") is None:
+        return f"about {_rate(estimate)}, without an interval"
+    return f"{_rate(estimate)}, 90 % between {_rate(capacity['low'])} and {_rate(capacity['high'])}"
+
+
+def _title(result: Document) -> Text:
+    return Text(str(result["status"]), style=STYLES.get(result["status"], "bold red"))
+
+
+def _lines(result: Document) -> list[Text]:
+    capacity = result.get("capacity") or {}
+    lines = [Text(headline(result), style="bold")]
+    if capacity.get("safe") is not None and result["status"] == "answered":
+        lines.append(Text(f"safe to plan with: {_rate(capacity['safe'])} (10 % quantile)"))
+    lines.append(Text(str(result["reason"])))
+    gate = result.get("gate")
+    if gate:
+        lines.append(Text(f"require: {gate['reason']}"))
+    cost = result["cost"]
+    lines.append(
+        Text(
+            f"cost: {format_duration(cost['seconds'])}, {cost['requests']:,} requests, "
+            f"{cost['bad_requests']:,} of them bad",
+            style="dim",
+        )
+    )
+    generator = result.get("generator") or {}
+    if generator.get("send_lag_p99_ms") is not None:
+        lines.append(
+            Text(
+                f"generator: send lag p99 {generator['send_lag_p99_ms']:.2f} ms, "
+                f"{generator['shed']} shed, {generator['missed']} missed, "
+                f"{generator['void_probes']} void probes",
+                style="dim",
+            )
+        )
+    return lines
+
+
+def _probes(probes: list[Document]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in ("offered/s", "achieved/s", "p50 ms", "p99 ms", "bad", "s", "verdict"):
+        table.add_column(name, justify="left" if name == "verdict" else "right")
+    table.add_column("because", overflow="fold")
+    for probe in probes:
+        times = (probe.get("metrics") or {}).get("response_time") or {}
+        table.add_row(
+            _number(probe["offered_per_s"] or probe["rate"]),
+            _number(probe["achieved_per_s"]),
+            _number(times.get("p50_ms")),
+            _number(times.get("p99_ms")),
+            str(probe["bad_requests"]),
+            _number(probe["seconds"]),
+            MARKS.get(probe["verdict"], probe["verdict"]),
+            str(probe["reason"]),
+        )
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
+
+
+def _rate(value: float) -> str:
+    """Rates of one answer, with enough digits to tell its ends apart."""
+    return f"{value:.1f}/s" if value < 1000 else format_rate(value)

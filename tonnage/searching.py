@@ -1,0 +1,141 @@
+"""How is one goal searched from the command line, on a controller or on a stack of its own?"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from tonnage import answer, goalfile
+from tonnage.client import Controller, Document, Unreachable
+from tonnage.errors import ABORTED, FAILED, REJECTED, CommandError
+from tonnage.follow import Follower, abort
+from tonnage.goalfile import GoalFile
+from tonnage.live import Watch, watching
+from tonnage.signals import Interrupted, Interruption, interruptible
+from tonnage.stack import Stack, StackOptions
+
+Tend = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `tonnage search` was asked. `controller` None means a stack of its own."""
+
+    goal: Path
+    controller: str | None
+    token: str | None
+    json_path: Path | None
+    allow_targets: tuple[str, ...]
+    workers: int
+    redis_url: str | None
+
+
+def run_search(console: Console, request: Request) -> int:
+    """Exit status of the search; design §5's table."""
+    goal = goalfile.read(request.goal)
+    check_writable(request.json_path)
+    with interruptible() as interruption:
+        if request.controller:
+            if request.allow_targets:
+                raise CommandError(
+                    "--allow-target goes with --local: a controller has its own list", REJECTED
+                )
+            controller = Controller(request.controller, request.token)
+            with watching(console) as watch:
+                run = _Run(controller, goal, interruption, tend=lambda: None)
+                result = run.to_its_end(watch)
+        else:
+            result = _search_locally(console, request, goal, interruption)
+    return finish(console, result, request.json_path)
+
+
+def _search_locally(
+    console: Console, request: Request, goal: GoalFile, interruption: Interruption
+) -> Document:
+    with tempfile.TemporaryDirectory(prefix="tonnage-", ignore_cleanup_errors=True) as folder:
+        options = StackOptions(
+            directory=Path(folder),
+            workers=request.workers,
+            redis_url=request.redis_url,
+            allow_targets=request.allow_targets,
+        )
+        with Stack(options, lambda text: say(console, text)) as stack:
+            return search_on(console, stack, goal, interruption)
+
+
+def search_on(
+    console: Console, stack: Stack, goal: GoalFile, interruption: Interruption
+) -> Document:
+    """Search `goal` on a local stack while looking after its processes."""
+    with watching(console) as watch:
+        stack.say = watch.say
+        tend: Tend = lambda: stack.check(run_active=True)  # noqa: E731 - a partial reads worse
+        return _Run(stack.controller, goal, interruption, tend).to_its_end(watch)
+
+
+class _Run:
+    """One run on a controller, from its creation to its result."""
+
+    def __init__(
+        self, controller: Controller, goal: GoalFile, interruption: Interruption, tend: Tend
+    ) -> None:
+        self._controller = controller
+        self._goal = goal
+        self._interruption = interruption
+        self._tend = tend
+
+    def to_its_end(self, watch: Watch) -> Document:
+        """The result document; after a signal, of the aborted run."""
+        for sha256, path in self._goal.artefacts.items():
+            self._controller.upload(path, sha256)
+        run = self._controller.create(self._goal.document, uuid.uuid4().hex)
+        watch.say(f"run {run} at {self._controller.url}/api/v1/runs/{run}")
+        try:
+            with Follower(self._controller, run) as follower:
+                follower.wait(watch.draw, self._tend)
+        except Interrupted as signal:
+            watch.say(f"{signal}: stopping the load")
+            abort(self._controller, run, self._tend)
+        except CommandError:
+            self._give_up(run)
+            raise
+        return self._controller.result(run)
+
+    def _give_up(self, run: str) -> None:
+        """The command cannot watch any more: the load must not go on without it."""
+        try:
+            self._controller.abort(run)
+        except Unreachable:
+            return  # the workers' dead man's switch stops the load
+
+
+def finish(console: Console, result: Document, json_path: Path | None) -> int:
+    """Show the answer, write it where asked, and give the exit status."""
+    answer.show(result, console)
+    if json_path:
+        json_path.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+        say(console, f"result written to {json_path.resolve()}")
+    status = result.get("exit_status")
+    if isinstance(status, int):
+        return status
+    return ABORTED if result.get("status") == "aborted" else FAILED
+
+
+def check_writable(path: Path | None) -> None:
+    """Refuse a result path before minutes are spent on its content."""
+    if path is None:
+        return
+    folder = path.resolve().parent
+    if path.is_dir() or not folder.is_dir():
+        raise CommandError(f"--json: {path} is not a file in an existing folder", REJECTED)
+
+
+def say(console: Console, text: str) -> None:
+    """A plain line about what is being done."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
