@@ -1,0 +1,319 @@
+"""How does one run go from preflight to its answer?
+
+    preflight ──► (rest ► offer ► feed until decided ► journal ► observe)… ──► load stopped ──► ended
+
+The only loop that waits. What the search wants next is `propose`'s business; here is what the
+world does to it:
+
+    a worker is lost, the bus is gone     the probe is void; the fleet is prepared anew
+    no worker is left, or no bus for 30 s the run ends as failed
+    an order to abort, a cancellation     the load is stopped first, then the run ends as aborted
+    an order to leave                     the load is stopped, the run does not end
+    fenced                                nothing more is said or journalled
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from contract.units import Seconds, format_rate
+from controller.errors import Fenced, FleetError, FleetLost, PreflightFailed
+from controller.ports import Clock, Fleet, Journal, Readiness
+from controller.run.measuring import Measuring
+from controller.run.orders import Order, Orders
+from controller.search.answer import Capacity
+from controller.search.capacity import ended, interval, observe, propose
+from controller.search.goal import Goal
+from controller.search.journal import (
+    Event,
+    FleetChanged,
+    LoadStopped,
+    PreflightPassed,
+    PreflightStarted,
+    ProbeDecided,
+    ProbeStarted,
+    RunEnded,
+    restore,
+)
+from controller.search.probe import Outcome, Probe, Verdict
+from controller.search.trial import begin, conclude, decide, feed, void
+
+BUS_GRACE_S = 30.0
+"""The bus may be gone for this long before the run is given up."""
+RETRY_EVERY_S = 0.5
+ABORT_WITHIN_S = 6.0
+"""Beyond the time-out of a request: longest wait for the fleet to confirm that nothing runs."""
+LEAVE_WITHIN_S = 2.0
+"""As ABORT_WITHIN_S, for a controller that is told to go: twice this, then it goes."""
+
+log = logging.getLogger(__name__)
+
+
+class Left(Exception):
+    """The load has stopped and the run is left for a later controller."""
+
+
+async def conduct(
+    run: str,
+    goal: Goal,
+    *,
+    fleet: Fleet,
+    journal: Journal,
+    clock: Clock,
+    orders: Orders | None = None,
+    history: tuple[Event, ...] = (),
+) -> Capacity:
+    """Bring a run to its end and give its answer; `history` is what is journalled of it so far.
+
+    When this is cancelled, the load is stopped and the run ended as aborted before
+    CancelledError goes on.
+
+    Raises:
+        Fenced: another controller has the run now.
+        Left: an order to leave was obeyed.
+    """
+    conductor = _Conductor(run, goal, fleet=fleet, journal=journal, clock=clock, history=history)
+    work = asyncio.create_task(conductor.work(), name=f"run {run}")
+    letter = asyncio.create_task((orders or Orders()).given(), name=f"orders of {run}")
+    cancelled = None
+    try:
+        await asyncio.wait({work, letter}, return_when=asyncio.FIRST_COMPLETED)
+        order = letter.result() if letter.done() and not work.done() else None
+    except asyncio.CancelledError as error:
+        cancelled, order = error, Order("abort", "aborted: its task was cancelled")
+    finally:
+        letter.cancel()
+    if order is None:
+        return await conductor.finish(work)
+    capacity = await conductor.interrupt(work, order)
+    if cancelled is not None:
+        raise cancelled
+    return capacity
+
+
+class _Conductor:
+    """One run in progress: its search, its fleet, and what the fleet needs next."""
+
+    def __init__(
+        self,
+        run: str,
+        goal: Goal,
+        *,
+        fleet: Fleet,
+        journal: Journal,
+        clock: Clock,
+        history: tuple[Event, ...],
+    ) -> None:
+        self._run = run
+        self._goal = goal
+        self._fleet = fleet
+        self._journal = journal
+        self._clock = clock
+        self._search = restore(goal, history)
+        self._since = clock.now()
+        self._worn: str | None = None  # why the fleet must be prepared anew, None while it is fit
+
+    async def work(self) -> Capacity:
+        """Search until there is an answer, or a reason why there is none."""
+        try:
+            await self._preflight()
+            return await self._probe_on()
+        except Fenced:
+            raise
+        except PreflightFailed as error:
+            return ended(self._search, "rejected", str(error))
+        except FleetError as error:
+            return ended(self._search, "failed", str(error))
+        except Exception as error:
+            log.exception("run %s ended by an internal error", self._run)
+            reason = f"internal error: {type(error).__name__}; the controller's log has the details"
+            return ended(self._search, "failed", reason)
+
+    async def finish(self, work: asyncio.Task[Capacity]) -> Capacity:
+        """Let the fleet go, then journal the answer."""
+        bound_s = float(self._goal.workload.timeout_s) + ABORT_WITHIN_S
+        try:
+            capacity = work.result()
+        except Fenced:
+            await self._failure_of(self._fleet.release(), LEAVE_WITHIN_S)
+            raise
+        await self._stop_load(f"the run ended: {capacity.status}", self._clock.now(), bound_s)
+        await self._note(RunEnded(self._clock.wall(), capacity))
+        return capacity
+
+    async def interrupt(self, work: asyncio.Task[Capacity], order: Order) -> Capacity:
+        """Stop the load in mid-work, then obey the order."""
+        ordered_at = self._clock.now()
+        leaving = order.kind == "leave"
+        bound_s = LEAVE_WITHIN_S
+        if not leaving:
+            bound_s = float(self._goal.workload.timeout_s) + ABORT_WITHIN_S
+        await self._cancel(work, bound_s)
+        if work.done() and not work.cancelled() and work.exception() is not None:
+            return await self.finish(work)  # fenced meanwhile
+        await self._stop_load(order.reason, ordered_at, bound_s)
+        if leaving:
+            raise Left(order.reason)
+        capacity = ended(self._search, "aborted", order.reason)
+        await self._note(RunEnded(self._clock.wall(), capacity))
+        return capacity
+
+    async def _preflight(self) -> None:
+        await self._note(PreflightStarted(self._clock.wall()))
+        readiness = await self._prepared()
+        warnings = (*readiness.warnings, *_shortfall(self._goal, readiness))
+        passed = PreflightPassed(
+            self._clock.wall(), readiness.workers, readiness.rate_per_s, warnings
+        )
+        await self._note(passed)
+        self._since = self._clock.now()
+
+    async def _probe_on(self) -> Capacity:
+        while isinstance(step := propose(self._search), Probe):
+            if self._worn is not None:
+                await self._renew(self._worn)
+            await self._clock.sleep(float(step.rest_s))
+            outcome = await self._measure(step)
+            await self._decided(outcome)
+        return step
+
+    async def _measure(self, probe: Probe) -> Outcome:
+        """Offer the probe until it is decided; the load has stopped when this returns."""
+        await self._note(ProbeStarted(self._clock.wall(), probe))
+        trial = begin(self._search, probe)
+        measuring = Measuring(probe.number)
+        outcome: Outcome | None = None
+        try:
+            async with self._fleet.offer(probe) as reports:
+                async for report in reports:
+                    if (measured := measuring.add(report, self._clock.wall())) is not None:
+                        await self._note(measured)
+                    trial = feed(trial, report)
+                    if report.lost:
+                        self._worn = f"lost {', '.join(report.lost)} in probe {probe.number}"
+                        outcome = void(trial, f"{_named(report.lost)} lost in mid-probe")
+                        break
+                    if (outcome := decide(trial)) is not None:
+                        break
+        except FleetLost as error:
+            if _is_cancelled():
+                raise asyncio.CancelledError from error
+            self._worn = str(error)
+            if outcome is None:
+                outcome = void(trial, f"the fleet was lost in mid-probe: {error}")
+        return conclude(trial) if outcome is None else outcome
+
+    async def _decided(self, outcome: Outcome) -> None:
+        now = self._clock.now()
+        outcome = replace(outcome, seconds=Seconds(now - self._since))
+        self._since = now
+        self._search = observe(self._search, outcome)
+        if outcome.verdict is Verdict.VOID and self._worn is None:
+            self._worn = f"probe {outcome.probe.number} was void"
+        known = interval(self._search)
+        await self._note(
+            ProbeDecided(
+                self._clock.wall(),
+                outcome,
+                None if known is None else known.estimate,
+                None if known is None else known.low,
+                None if known is None else known.high,
+            )
+        )
+
+    async def _renew(self, why: str) -> None:
+        """Prepare whoever is there by now: one worker fewer, or some more."""
+        self._worn = None
+        try:
+            readiness = await self._prepared()
+        except PreflightFailed as error:
+            raise FleetLost(f"{why}, and could not be prepared anew: {error}") from error
+        note = f"prepared anew: {why}"
+        await self._note(FleetChanged(self._clock.wall(), readiness.workers, note))
+
+    async def _prepared(self) -> Readiness:
+        """Prepare the fleet, however often the bus goes away within its grace."""
+        give_up_at = self._clock.now() + BUS_GRACE_S
+        while True:
+            try:
+                return await self._fleet.prepare()
+            except FleetLost as error:
+                if self._clock.now() >= give_up_at:
+                    text = f"the fleet was gone for longer than {BUS_GRACE_S:.0f} s: {error}"
+                    raise FleetLost(text) from error
+            await self._clock.sleep(RETRY_EVERY_S)
+
+    async def _stop_load(self, reason: str, since: Seconds, bound_s: float) -> None:
+        """Release the fleet and journal what it said. `since` is when the stop was wanted."""
+        failure = await self._failure_of(self._fleet.release(), bound_s)
+        seconds = Seconds(self._clock.now() - since)
+        note = reason if failure is None else f"{reason}; not confirmed: {failure}"
+        await self._note(LoadStopped(self._clock.wall(), failure is None, seconds, note))
+
+    async def _failure_of(self, action: Coroutine[Any, Any, None], bound_s: float) -> str | None:
+        """Run `action` for at most `bound_s`; in one sentence why it did not succeed, or None."""
+        task = asyncio.create_task(action)
+        done = await self._within(task, bound_s)
+        if not done:
+            await self._cancel(task, RETRY_EVERY_S)
+            return f"no answer within {bound_s:g} s"
+        error = task.exception()
+        if error is None:
+            return None
+        if not isinstance(error, FleetError):
+            log.error("run %s: releasing the fleet failed", self._run, exc_info=error)
+        return str(error)
+
+    async def _cancel(self, task: asyncio.Task[Any], bound_s: float) -> None:
+        """Cancel `task` and wait for it; after `bound_s` cancel what it does to clean up, too."""
+        task.cancel()
+        if not await self._within(task, bound_s):
+            task.cancel()
+            await self._within(task, bound_s)
+
+    async def _within(self, task: asyncio.Task[Any], bound_s: float) -> bool:
+        """Whether `task` is done within `bound_s`; it goes on if not."""
+        alarm = asyncio.create_task(self._sleep(bound_s))
+        try:
+            await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            alarm.cancel()
+        return task.done()
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+    async def _note(self, event: Event) -> None:
+        await self._journal.append(self._run, event)
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was told to stop, and cleaning up has hidden it behind another error."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _named(workers: tuple[str, ...]) -> str:
+    names = ", ".join(workers)
+    return f"worker {names} was" if len(workers) == 1 else f"workers {names} were"
+
+
+def _shortfall(goal: Goal, readiness: Readiness) -> tuple[str, ...]:
+    """What the fleet cannot send of what the goal may ask; a rate of 0 is not known.
+
+    Raises:
+        PreflightFailed: not even the lowest rate.
+    """
+    rate_per_s = readiness.rate_per_s
+    if rate_per_s <= 0 or rate_per_s >= goal.high:
+        return ()
+    can = f"the fleet can send about {format_rate(rate_per_s)} together"
+    if rate_per_s < goal.low:
+        raise PreflightFailed(
+            f"{can}, which is below search.from, {format_rate(goal.low)}: start more workers"
+        )
+    return (f"{can}, which is below search.to, {format_rate(goal.high)}: a higher probe is void",)

@@ -1,0 +1,61 @@
+"""What did the last second of a probe look like?"""
+
+from __future__ import annotations
+
+from contract.latency import Histogram
+from contract.report import FleetReport
+from contract.units import Rate, Seconds
+from controller.search.journal import Measured
+
+SLICE_NS = 1_000_000_000
+_NS_PER_S = 1e9
+
+
+class Measuring:
+    """Sums one probe's reports into measurements of about a second each."""
+
+    def __init__(self, probe: int) -> None:
+        self._probe = probe
+        self._from_ns = 0
+        self._clear()
+
+    def add(self, report: FleetReport, at: float) -> Measured | None:
+        """Take in a report; the measurement that it completes, if it completes one."""
+        for bucket in report.buckets:
+            self._scheduled += bucket.scheduled
+            self._sent += bucket.sent
+            self._succeeded += bucket.succeeded
+            shed = bucket.shed_overdue
+            self._decided += bucket.succeeded + bucket.failed + bucket.timed_out + shed
+            self._bad += bucket.bad_any
+            self._response_time.merge(bucket.response_time)
+        self._send_lag.merge(report.send_lag)
+        if report.through_ns - self._from_ns < SLICE_NS:
+            return None
+        measured = self._measured(report, at)
+        self._from_ns = report.through_ns
+        self._clear()
+        return measured
+
+    def _measured(self, report: FleetReport, at: float) -> Measured:
+        seconds = (report.through_ns - self._from_ns) / _NS_PER_S
+        times = self._response_time
+        return Measured(
+            at=at,
+            probe=self._probe,
+            through_s=Seconds(report.through_ns / _NS_PER_S),
+            offered_per_s=Rate(self._scheduled / seconds),
+            sent_per_s=Rate(self._sent / seconds),
+            achieved_per_s=Rate(self._succeeded / seconds),
+            bad_ratio=self._bad / self._decided if self._decided else 0.0,
+            p50_s=times.quantile(0.5),
+            p90_s=times.quantile(0.9),
+            p99_s=times.quantile(0.99),
+            in_flight=sum(entry.count for entry in report.in_flight),
+            send_lag_p99_s=self._send_lag.quantile(0.99),
+        )
+
+    def _clear(self) -> None:
+        self._scheduled = self._sent = self._succeeded = self._decided = self._bad = 0
+        self._response_time = Histogram()
+        self._send_lag = Histogram()
