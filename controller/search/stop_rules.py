@@ -1,0 +1,178 @@
+"""When is a probe decided before its end?
+
+    R1 curtail   known bad arrivals > 6 budgets of the whole probe, 12 at least      -> fail
+    R2 backlog   the target works (completions > 0.6 min(rate, saturation)), yet a new arrival
+                 would wait N / X > 2 limits, and N has not fallen, for max(1 s, limit/2) -> fail
+    R4 safety    half of the arrivals decided in the last 2 s failed                 -> fail
+    R5 accept    P(capacity > rate) > 0.98 for every objective                       -> pass
+
+Completions X and arrivals in flight N are those of the whole fleet. Every rule sees what the
+reports say, so it acts one cadence and the slowest worker's delay after the fact. R1 loses
+nothing: beyond 6 budgets the likelihood is flat, and bad stays bad. R5 looks at geometrically
+growing counts, so that looking often does not make a lucky stretch likelier.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from contract.units import Rate
+from controller.search import explain
+from controller.search.estimate import CENSORED_TIMES, Counts, learned, probability_above
+from controller.search.tally import Sample, Setting, Tally, per_second
+
+FEWEST_BAD = 12
+WORKING_RATIO = 0.6
+WAIT_LIMITS = 2.0
+UNSAFE_RATIO, UNSAFE_SPAN_S, UNSAFE_FEWEST = 0.5, 2.0, 20
+SURE, SURE_FEWEST, LOOK_STEP = 0.98, 300, 1.4
+FALLING_RATIO = 0.8
+"""Completions of the last quarter below this part of the quarter before: collapsing, no bound."""
+SATURATED_FEWEST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a probe ends now. `spoiled`: objectives that can learn of it that the rate is too much."""
+
+    rule: str
+    reason: str
+    passed: bool = False
+    spoiled: tuple[int, ...] = ()
+
+
+def stopped(setting: Setting, tally: Tally) -> Stop | None:
+    """The first rule that applies."""
+    if setting.probe.purpose == "warm_up":
+        return _unsafe(setting, tally)
+    return (
+        _unsafe(setting, tally)
+        or _curtailed(setting, tally)
+        or _backlogged(setting, tally)
+        or _accepted(setting, tally)
+    )
+
+
+def saturated_per_s(setting: Setting, tally: Tally) -> Rate | None:
+    """Completions per second over the second half, where a backlog shows it was all it could do."""
+    limits = setting.goal.latency_limits_s
+    if not limits or not tally.samples:
+        return None
+    rate, done = per_second(tally.samples, tally.through_s / 2)
+    backlog = tally.totals.in_flight > 0.5 * min(limits) * rate
+    if done <= SATURATED_FEWEST or not backlog:
+        return None
+    late, late_done = per_second(tally.samples, 0.75 * tally.through_s)
+    early = (done - late_done) / max(0.25 * tally.through_s, 1e-9)
+    return Rate(rate) if late >= FALLING_RATIO * early else None
+
+
+def _curtailed(setting: Setting, tally: Tally) -> Stop | None:
+    objectives = setting.goal.objectives
+    spent = tuple(
+        index
+        for index, objective in enumerate(objectives)
+        if tally.known_bad[index] > bad_allowed(objective.budget, setting.planned)
+    )
+    if not spent:
+        return None
+    worst = max(spent, key=lambda i: tally.known_bad[i] / max(objectives[i].budget, 1e-9))
+    reason = explain.curtailed(
+        objectives[worst], tally.known_bad[worst], tally.known[worst], tally.through_s
+    )
+    return Stop("R1 curtail", reason, spoiled=spent)
+
+
+def bad_allowed(budget: float, planned: float) -> float:
+    """Bad arrivals beyond which R1 stops."""
+    return max(CENSORED_TIMES * budget * planned, FEWEST_BAD)
+
+
+def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
+    limits = setting.goal.latency_limits_s
+    if not limits or tally.late:
+        return None
+    limit_s = max(limits)
+    held = _held(setting, tally, max(1.0, limit_s / 2))
+    working = WORKING_RATIO * min(setting.probe.rate, setting.saturated_per_s or math.inf)
+    if not held or any(
+        s.per_s <= working or s.in_flight <= WAIT_LIMITS * limit_s * s.per_s for s in held
+    ):
+        return None
+    if held[-1].in_flight < held[0].in_flight:
+        return None
+    reason = explain.backlogged(held[-1].in_flight, held[-1].per_s, limit_s, tally.through_s)
+    spoiled = tuple(
+        index
+        for index, objective in enumerate(setting.goal.objectives)
+        if objective.kind != "error_ratio"
+    )
+    return Stop("R2 backlog", reason, spoiled=spoiled)
+
+
+def _held(setting: Setting, tally: Tally, span_s: float) -> tuple[Sample, ...]:
+    """The samples of the last `span_s`, none when the full rate is not that old yet."""
+    since_s = tally.through_s - span_s - 1e-6
+    if since_s < setting.probe.ramp_s:
+        return ()
+    return tuple(sample for sample in tally.samples if sample.through_s >= since_s)
+
+
+def _unsafe(setting: Setting, tally: Tally) -> Stop | None:
+    if not tally.samples or tally.late:
+        return None
+    last = tally.samples[-1]
+    since_s = last.through_s - UNSAFE_SPAN_S + 1e-6
+    before = next((s for s in reversed(tally.samples) if s.through_s <= since_s), None)
+    if before is None:
+        return None
+    faults = last.faults - before.faults
+    decided = faults + last.succeeded - before.succeeded
+    if decided < UNSAFE_FEWEST or faults < UNSAFE_RATIO * decided:
+        return None
+    reason = explain.unsafe(faults / decided, tally.through_s, tally.errors)
+    return Stop("R4 safety", reason, spoiled=tuple(range(len(setting.goal.objectives))))
+
+
+def _accepted(setting: Setting, tally: Tally) -> Stop | None:
+    if not setting.beliefs or setting.probe.purpose != "search" or not _looking(tally):
+        return None
+    objectives = setting.goal.objectives
+    if any(
+        bad > objective.budget * known
+        for objective, bad, known in zip(objectives, tally.known_bad, tally.known, strict=True)
+    ):
+        return None
+    rate = setting.probe.rate
+    offered = realised_per_s(setting, tally)
+    least = 1.0
+    for belief, bad, known in zip(setting.beliefs, tally.known_bad, tally.known, strict=True):
+        posterior = learned(belief.posterior, Counts(offered, known, bad))
+        least = min(least, probability_above(posterior, rate, belief.clustering))
+        if least <= SURE:
+            return None
+    return Stop("R5 accept", explain.accepted(rate, tally.decided, least), passed=True)
+
+
+def _looking(tally: Tally) -> bool:
+    return _looks(tally.decided) > _looks(tally.judged_before)
+
+
+def _looks(decided: int) -> int:
+    """How many of the counts 300, 420, 588 ... are reached."""
+    if decided < SURE_FEWEST:
+        return 0
+    return 1 + math.floor(math.log(decided / SURE_FEWEST) / math.log(LOOK_STEP))
+
+
+def realised_per_s(setting: Setting, tally: Tally, *, to_end: bool = False) -> Rate:
+    """Judged arrivals over their time; `to_end`: what is not due yet taken at the planned rate."""
+    probe = setting.probe
+    covered_s = min(tally.through_s, probe.duration_s) - probe.judged_from_s
+    if to_end:
+        rest = (probe.measure_s - max(covered_s, 0.0)) * probe.rate
+        return Rate((tally.scheduled + rest) / probe.measure_s)
+    if covered_s < 1.0 or not tally.scheduled:
+        return probe.rate
+    return Rate(tally.scheduled / covered_s)

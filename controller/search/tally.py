@@ -1,0 +1,221 @@
+"""What has a probe shown so far?
+
+Reports are increments; the tally is their running sum, split at `judged_from`: only arrivals due
+from there on are judged. It stays small, for it is fed four times a second.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from contract.latency import BUCKETS, GAMMA, MIN_S, Histogram
+from contract.report import BUCKET_NS, DueBucket, FleetReport, InFlight, Ledger
+from contract.units import Rate, Seconds
+from controller.search.estimate import Belief
+from controller.search.goal import Goal
+from controller.search.probe import Probe
+
+BUCKET_S = BUCKET_NS / 1e9
+RATE_SPAN_S = 1.0
+"""Completions per second are counted over this."""
+_LOG_TIMES = np.log(MIN_S) + (np.arange(BUCKETS) + 0.5) * np.log(GAMMA)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the stop rules must know besides the reports."""
+
+    probe: Probe
+    goal: Goal
+    beliefs: tuple[Belief, ...] = ()
+    saturated_per_s: Rate | None = None
+
+    @property
+    def planned(self) -> float:
+        """Arrivals that a whole probe judges, on average."""
+        return self.probe.rate * self.probe.measure_s
+
+    def is_judged(self, index: int) -> bool:
+        """Whether arrivals of the due bucket `index` are judged."""
+        return index * BUCKET_S >= self.probe.judged_from_s - 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Running counts of arrivals at one report; `per_s` succeeded over the last second."""
+
+    through_s: Seconds
+    succeeded: int
+    faults: int
+    in_flight: int
+    per_s: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Service times of some requests of one due bucket: their number and the sum of their logs."""
+
+    index: int
+    count: int
+    sum_log: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Sums over a probe's reports; tuples of numbers have one entry per objective.
+
+    `over_limit` are the judged ones in flight and already bad, `waiting` all judged ones in
+    flight. `judged_before` is `decided` as the report before the last left it. `send_lag` leaves
+    out what was sent before anything was judged.
+    """
+
+    judged: tuple[int, ...]
+    bad: tuple[int, ...]
+    over_limit: tuple[int, ...]
+    through_s: Seconds = Seconds(0.0)
+    totals: Ledger = field(default_factory=Ledger)
+    scheduled: int = 0
+    sent: int = 0
+    decided: int = 0
+    faults: int = 0
+    judged_before: int = 0
+    waiting: int = 0
+    bad_any: int = 0
+    over_any: int = 0
+    buckets: tuple[DueBucket, ...] = ()
+    levels: tuple[Level, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    send_lag: Histogram = field(default_factory=Histogram)
+    requests: int = 0
+    errors: tuple[tuple[str, int], ...] = ()
+    lost: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+    unaccounted: int = 0
+
+    @property
+    def known_bad(self) -> tuple[int, ...]:
+        """Bad already, whatever comes: decided so, or in flight for longer than the limit."""
+        return _added(self.bad, self.over_limit)
+
+    @property
+    def known(self) -> tuple[int, ...]:
+        """Judged or in flight for longer than the limit: what `known_bad` is out of."""
+        return _added(self.judged, self.over_limit)
+
+
+def empty(setting: Setting) -> Tally:
+    """Nothing reported yet."""
+    none = (0,) * len(setting.goal.objectives)
+    return Tally(none, none, none)
+
+
+def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
+    """Add one merged report."""
+    width = len(tally.judged)
+    judged = tuple(b for b in report.buckets if setting.is_judged(b.index))
+    waiting = [entry for entry in report.in_flight if setting.is_judged(entry.index)]
+    through_s = Seconds(report.through_ns / 1e9)
+    counting = through_s > setting.probe.judged_from_s
+    return replace(
+        tally,
+        judged=_added(tally.judged, _columns((b.judged for b in judged), width)),
+        bad=_added(tally.bad, _columns((b.bad for b in judged), width)),
+        over_limit=_columns((entry.over_limit for entry in waiting), width),
+        through_s=through_s,
+        totals=report.totals,
+        scheduled=tally.scheduled + sum(b.scheduled - b.cancelled for b in judged),
+        sent=tally.sent + sum(b.sent for b in judged),
+        decided=tally.decided + sum(_decided(b) for b in judged),
+        faults=tally.faults + sum(b.failed + b.timed_out for b in judged),
+        judged_before=tally.decided,
+        waiting=sum(entry.count for entry in waiting),
+        bad_any=tally.bad_any + sum(b.bad_any for b in report.buckets),
+        over_any=_over_any(report.in_flight),
+        buckets=tally.buckets + judged,
+        levels=tally.levels + _levels(setting, report.buckets),
+        samples=(*tally.samples, _sample(tally, through_s, report.totals)),
+        send_lag=tally.send_lag + report.send_lag if counting else tally.send_lag,
+        requests=tally.requests + report.requests,
+        errors=_merged(tally.errors, report.errors),
+        lost=tuple(dict.fromkeys((*tally.lost, *report.lost))),
+        late=report.late,
+        unaccounted=tally.unaccounted + report.unaccounted,
+    )
+
+
+def response_times(tally: Tally) -> Histogram:
+    """Response times of the judged arrivals."""
+    return _sum(bucket.response_time for bucket in tally.buckets)
+
+
+def service_times(tally: Tally) -> Histogram:
+    """Service times of the judged arrivals."""
+    return _sum(bucket.service_time for bucket in tally.buckets)
+
+
+def per_second(samples: Sequence[Sample], since_s: float) -> tuple[float, int]:
+    """Successes per second since `since_s`, and their number, by the samples around it."""
+    last = samples[-1]
+    start = next((s for s in reversed(samples) if s.through_s <= since_s + 1e-6), None)
+    begun_s, before = (0.0, 0) if start is None else (start.through_s, start.succeeded)
+    span_s = last.through_s - begun_s
+    done = last.succeeded - before
+    return (done / span_s if span_s > 0 else 0.0), done
+
+
+def _sample(tally: Tally, through_s: Seconds, totals: Ledger) -> Sample:
+    faults = totals.failed + totals.timed_out
+    new = Sample(through_s, totals.succeeded, faults, totals.in_flight, Rate(0.0))
+    rate, _ = per_second((*tally.samples[-40:], new), through_s - RATE_SPAN_S)
+    return replace(new, per_s=Rate(rate))
+
+
+def _levels(setting: Setting, buckets: Iterable[DueBucket]) -> tuple[Level, ...]:
+    if setting.probe.purpose != "warm_up":
+        return ()
+    return tuple(
+        Level(b.index, b.service_time.count, float(b.service_time.counts @ _LOG_TIMES))
+        for b in buckets
+        if b.service_time.count
+    )
+
+
+def _decided(bucket: DueBucket) -> int:
+    return bucket.succeeded + bucket.failed + bucket.timed_out
+
+
+def _over_any(entries: Iterable[InFlight]) -> int:
+    return sum(max(entry.over_limit, default=0) for entry in entries)
+
+
+def _columns(rows: Iterable[tuple[int, ...]], width: int) -> tuple[int, ...]:
+    sums = [0] * width
+    for row in rows:
+        for column, number in enumerate(row):
+            sums[column] += number
+    return tuple(sums)
+
+
+def _added(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(a + b for a, b in zip(left, right, strict=True))
+
+
+def _merged(
+    left: tuple[tuple[str, int], ...], right: tuple[tuple[str, int], ...]
+) -> tuple[tuple[str, int], ...]:
+    if not right:
+        return left
+    counts = Counter(dict(left))
+    counts.update(dict(right))
+    return tuple(counts.most_common(20))
+
+
+def _sum(histograms: Iterable[Histogram]) -> Histogram:
+    total = Histogram()
+    for histogram in histograms:
+        total.merge(histogram)
+    return total
