@@ -1,0 +1,83 @@
+"""Which goal does a request carry, and is its recording whole?"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+
+from contract.recording import RecordingError, parse_recording
+from controller.api.schemas.faults import goal_of
+from controller.api.services import Given, Services
+from controller.errors import Conflict, Fault
+from controller.search.goal import Goal
+
+GOAL_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/GoalDocument"}}},
+    }
+}
+"""For the OpenAPI of routes that take a goal: they read it themselves, to report every fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenGoal:
+    """A goal that may run here, and what it came as: canonical JSON text."""
+
+    goal: Goal
+    document: str
+
+
+async def _given_goal(request: Request, services: Given) -> GivenGoal:
+    body = await request.body()
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"The body is not JSON: {error}.") from error
+    faults = await _recording_faults(document, services)
+    goal = goal_of(document, services.rules, faults)
+    return GivenGoal(goal, json.dumps(document, sort_keys=True, ensure_ascii=False))
+
+
+GoalInBody = Annotated[GivenGoal, Depends(_given_goal)]
+
+
+async def stored(request: Request, services: Services, sha256: str) -> int:
+    """Keep the body as an artefact; its size in bytes.
+
+    Raises:
+        TooLarge: over the limit (the guard counts).
+        Conflict: the bytes have another hash.
+    """
+    chunks, digest = bytearray(), hashlib.sha256()
+    async for chunk in request.stream():
+        digest.update(chunk)
+        chunks += chunk
+    if digest.hexdigest() != sha256:
+        raise Conflict(f"the bytes have the sha256 {digest.hexdigest()}, not {sha256}")
+    await services.store.put_artefact(sha256, bytes(chunks))
+    return len(chunks)
+
+
+async def _recording_faults(document: Any, services: Services) -> tuple[Fault, ...]:
+    workload = document.get("workload") if isinstance(document, dict) else None
+    sha256 = workload.get("requests") if isinstance(workload, dict) else None
+    if not isinstance(sha256, str):
+        return ()
+    data = await services.store.artefact(sha256)
+    if data is None:
+        if len(sha256) != hashlib.sha256().digest_size * 2:
+            return ()  # not a hash at all: the document's own fault
+        fix = f"no such artefact: upload it with PUT /api/v1/artefacts/{sha256}"
+        return (Fault("workload.requests", sha256, fix),)
+    try:
+        await asyncio.to_thread(parse_recording, data)
+    except RecordingError as error:
+        return (Fault("workload.requests", sha256, str(error)),)
+    return ()

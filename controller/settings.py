@@ -1,0 +1,90 @@
+"""How is this controller set up? The only reader of the environment, prefix TONNAGE_."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_MIN_TOKEN_LENGTH = 16
+
+
+class SettingsInvalid(ValueError):
+    """The controller cannot be started like this; the text names every setting at fault."""
+
+
+class Settings(BaseSettings):
+    """Options of `serve`; what is not given on the command line comes from the environment.
+
+    `allow_target` are HOST:PORT beside loopback, comma-separated in TONNAGE_ALLOW_TARGET.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TONNAGE_", frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8411
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    database_url: SecretStr = SecretStr("sqlite:///tonnage.sqlite")
+    port_file: Path | None = None
+    token: SecretStr | None = None
+    allow_target: Annotated[tuple[str, ...], NoDecode] = ()
+    body_max_bytes: Annotated[int, Field(gt=0)] = 1024 * 1024
+    artefact_max_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
+    view_interval_s: Annotated[float, Field(gt=0)] = 1.0
+    ping_interval_s: Annotated[float, Field(gt=0)] = 15.0
+
+    @field_validator("allow_target", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("allow_target")
+    @classmethod
+    def _host_and_port(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            host, colon, port = entry.rpartition(":")
+            if not (host and colon and port.isdecimal()) or "/" in entry:
+                raise ValueError(f"{entry!r} is not HOST:PORT: write one such as ranker:8000")
+        return tuple(entry.lower() for entry in value)
+
+    @model_validator(mode="after")
+    def _token_beyond_loopback(self) -> Settings:
+        if not self.is_loopback and self.token is None:
+            raise ValueError(
+                f"{self.host!r} is not loopback: set TONNAGE_TOKEN, which every request must "
+                "then carry, or bind 127.0.0.1"
+            )
+        if self.token is not None and len(self.token.get_secret_value()) < _MIN_TOKEN_LENGTH:
+            raise ValueError(f"TONNAGE_TOKEN is short: use at least {_MIN_TOKEN_LENGTH} characters")
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody beyond this machine can reach the controller."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+def read(**given: Any) -> Settings:
+    """Settings from `given`, what is None there from the environment.
+
+    Raises:
+        SettingsInvalid: naming each setting and its fix.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        lines = [_line(details["loc"], details["msg"]) for details in error.errors()]
+        raise SettingsInvalid("; ".join(lines)) from error
+
+
+def _line(path: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"{path[0]}: {text}" if path else text

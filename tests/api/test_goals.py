@@ -1,0 +1,215 @@
+"""Is every wrong goal refused with its field, its value and its fix, all faults at once?"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.arrivals import Law
+from controller.api.goals import rules, simulation_rules
+from controller.api.schemas.faults import goal_of
+from controller.errors import Fault, GoalRefused
+from tests.api.fakes import Api, goal_document
+
+LOCUSTFILES = {"plain_http": "x = 1", "kserve_v2": "x = 1"}
+
+
+@pytest.fixture
+def locustfiles(tmp_path: Path) -> Path:
+    for name, text in LOCUSTFILES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    (tmp_path / "broken.py").write_text("x = 1\ny = (\n")
+    return tmp_path
+
+
+def faults_of(document: Any, locustfiles: Path) -> dict[str, Fault]:
+    with pytest.raises(GoalRefused) as refused:
+        goal_of(document, rules(("allowed.example:8000",), locustfiles))
+    return {fault.field: fault for fault in refused.value.faults}
+
+
+def search(**changes: Any) -> dict[str, Any]:
+    return {"search": {"from": "10/s", "to": "2000/s"} | changes}
+
+
+def workload(**changes: Any) -> dict[str, Any]:
+    return {"workload": {"user": "plain_http"} | changes}
+
+
+BAD = [
+    ({"serch": 1}, "serch", "1", "unknown field 'serch': did you mean 'search'?"),
+    (search(form="1/s"), "search.form", "1/s", "did you mean 'from'?"),
+    (search(zzz="1/s"), "search.zzz", "1/s", "known here are strategy, from, to"),
+    (workload(optoins={}), "workload.optoins", "(not shown)", "did you mean 'options'?"),
+    ({"name": 3}, "name", "3", "put it in quotes"),
+    ({"name": ""}, "name", "", "at least one character"),
+    (search(**{"from": 0}), "search.from", "0", "write arrivals per s, min or h"),
+    (search(**{"from": "0/s"}), "search.from", "0/s", "must be above zero"),
+    (search(**{"from": "10"}), "search.from", "10", "write arrivals per s, min or h"),
+    (search(to="5/parsec"), "search.to", "5/parsec", "write arrivals per s, min or h"),
+    (search(**{"from": "3k/s"}), "search.from", "3k/s", "is not below search.to, 2k/s"),
+    (search(to=None), "search.to", "null", "write arrivals per s"),
+    (search(precision="0.1%"), "search.precision", "0.1%", "from 0.5% to 100%"),
+    (search(precision=8), "search.precision", "8", "with its sign, such as 0.1%"),
+    (search(budget="10"), "search.budget", "10", "a unit of us, ms, s, min or h"),
+    (search(budget="0s"), "search.budget", "0s", "must be above zero"),
+    (search(seed=-1), "search.seed", "-1", "write at least 0"),
+    (search(seed="x"), "search.seed", "x", "whole number"),
+    (search(closing_probes=6), "search.closing_probes", "6", "write at most 5"),
+    (search(strategy="vanguard"), "search.strategy", "vanguard", "bayes, binary or sweep"),
+    (search(strategy="bays"), "search.strategy", "bays", "bayes, binary or sweep"),
+    ({"search": 7}, "search", "7", "is not a mapping"),
+    ({"slo": []}, "slo", "(not shown)", "give at least one"),
+    ({"slo": "p99"}, "slo", "p99", "is not a list"),
+    ({"slo": ["p101 response_time <= 1s"]}, "slo.0", "p101 response_time <= 1s", "such as p99"),
+    ({"slo": ["p99 response_tim <= 1s"]}, "slo.0", None, "did you mean 'response_time'?"),
+    ({"slo": ["error_ratio <= 0.1"]}, "slo.0", "error_ratio <= 0.1", "with its sign"),
+    ({"slo": ["p99 ttft <= 1s"]}, "slo.0", "p99 ttft <= 1s", "ttft is not yet measured"),
+    ({"slo": ["p99 response_time <= 20s"]}, "workload.timeout", "10s", "largest limit of slo, 20s"),
+    ({"target": "127.0.0.1:9100"}, "target.0", "127.0.0.1:9100", "write http://HOST:PORT"),
+    ({"target": "ftp://127.0.0.1"}, "target.0", "ftp://127.0.0.1", "write http://HOST:PORT"),
+    ({"target": "http://127.0.0.1:99999"}, "target.0", None, "write http://HOST:PORT"),
+    ({"target": "http://10.0.0.7"}, "target.0", "http://10.0.0.7", "--allow-target 10.0.0.7:80"),
+    ({"target": "http://0.0.0.0:80"}, "target.0", None, "--allow-target 0.0.0.0:80"),
+    ({"target": "http://allowed.example"}, "target.0", None, "--allow-target allowed.example:80"),
+    ({"target": "sim://batch"}, "target.0", "sim://batch", "python -m controller simulate"),
+    ({"target": "http://me:pw@127.0.0.1"}, "target.0", "(not shown)", "headers"),
+    ({"target": []}, "target", "(not shown)", "give at least one"),
+    (workload(user="plain_htp"), "workload.user", "plain_htp", "did you mean 'plain_http'?"),
+    (workload(user="zzz"), "workload.user", "zzz", "write one of broken, kserve_v2, plain_http"),
+    (workload(arrivals={"replay": "a"}), "workload.arrivals", None, "not offered yet"),
+    (workload(arrivals="gamma"), "workload.arrivals", "gamma", "write {gamma: {cv: 2}}"),
+    (workload(requests="a.jsonl"), "workload.requests", "a.jsonl", "PUT /api/v1/artefacts"),
+    (workload(timeout=10), "workload.timeout", "10", "a unit of us, ms, s, min or h"),
+    ({"warm_up": "maybe"}, "warm_up", "maybe", "write auto, none or a duration"),
+    ({"spikes": "no"}, "spikes", "no", "write count"),
+    ({"require": 200}, "require", "200", "write arrivals per s, min or h"),
+    ({"replicas": 0}, "replicas", "0", "write at least 1"),
+    (
+        {"headers": {"Authorization": "Bearer abc"}},
+        "headers.Authorization",
+        "(not shown)",
+        "${NAME}",
+    ),
+    ({"headers": {"X-Api-Key": "abc"}}, "headers.X-Api-Key", "(not shown)", "${NAME}"),
+    ({"headers": {"A": "${TONNAGE_TOKEN}"}}, "headers.A", "${TONNAGE_TOKEN}", "another name"),
+    ({"headers": {"A": "x\r\nB: y"}}, "headers.A", "(not shown)", "on one line"),
+    ({"headers": {"A b": "x"}}, "headers.A b", "A b", "letters, digits and dashes"),
+    ({"headers": {"A": 3}}, "headers.A", "3", "put it in quotes"),
+]
+
+
+@pytest.mark.parametrize(("changes", "field", "value", "fix"), BAD)
+def test_a_wrong_goal_is_refused_with_field_value_and_fix(
+    changes: dict[str, Any], field: str, value: str | None, fix: str, locustfiles: Path
+) -> None:
+    faults = faults_of(goal_document(**changes), locustfiles)
+    assert list(faults) == [field]
+    assert fix in faults[field].fix
+    if value is not None:
+        assert faults[field].value == value
+
+
+@pytest.mark.parametrize("name", ["target", "slo", "search"])
+def test_a_missing_field_is_named_with_an_example(name: str, locustfiles: Path) -> None:
+    document = goal_document()
+    del document[name]
+    fault = faults_of(document, locustfiles)[name]
+    assert fault.value == "(missing)"
+    assert fault.fix.startswith(f"write {name}: ")
+
+
+@pytest.mark.parametrize("document", [[], 3, None, "goal"])
+def test_what_is_no_mapping_is_no_goal(document: Any, locustfiles: Path) -> None:
+    assert "(the goal)" in faults_of(document, locustfiles)
+
+
+def test_all_faults_are_told_at_once(locustfiles: Path) -> None:
+    document = goal_document(
+        workload={"user": "plain_http"},
+        **search(**{"from": "0/s", "precision": "x"}),
+        target="http://10.0.0.7",
+        headers={"Cookie": "a", "X-Token": "b"},
+        serch=1,
+    )
+    assert set(faults_of(document, locustfiles)) == {
+        "search.from",
+        "search.precision",
+        "target.0",
+        "headers.Cookie",
+        "headers.X-Token",
+        "serch",
+    }
+
+
+def test_a_secret_is_never_repeated(locustfiles: Path) -> None:
+    document = goal_document(
+        target="http://me:hunter2@127.0.0.1:bad",
+        headers={"Authorization": "Bearer hunter2"},
+        heders={"Authorization": "hunter2"},
+        token="hunter2",
+    )
+    assert "hunter2" not in repr(faults_of(document, locustfiles))
+
+
+def test_a_locustfile_with_a_syntax_error_is_refused_with_its_line(locustfiles: Path) -> None:
+    user = str(locustfiles / "broken.py")
+    fault = faults_of(goal_document(**workload(user=user)), locustfiles)["workload.user"]
+    assert fault.value == user
+    assert "syntax error in line 2" in fault.fix
+
+
+def test_a_path_that_only_the_workers_have_is_left_to_them(locustfiles: Path) -> None:
+    document = goal_document(**workload(user="/on/the/workers/user.py"))
+    assert goal_of(document, rules((), locustfiles)).workload.user == "/on/the/workers/user.py"
+
+
+def test_a_goal_is_read_with_its_units(locustfiles: Path) -> None:
+    document = goal_document(
+        **search(**{"from": "90/min", "to": "1.2k/s", "seed": 2**63, "closing_probes": 0}),
+        **workload(arrivals={"gamma": {"cv": 2}}, options={"path": "/v2"}),
+        target=["http://127.0.0.1:1", "http://allowed.example:8000/x", "http://[::1]:2"],
+        warm_up="1min30s",
+        spikes="leave_out",
+    )
+    goal = goal_of(document, rules(("allowed.example:8000",), locustfiles))
+    assert (goal.low, goal.high, goal.precision, goal.budget_s) == (1.5, 1200.0, 0.08, 600.0)
+    assert (goal.seed, goal.closing_probes, goal.warm_up) == (2**63, 0, 90.0)
+    assert goal.workload.law == Law("gamma", 2.0)
+    assert goal.workload.options == '{"path": "/v2"}'
+    assert goal.headers == (("Authorization", "${TOKEN}"),)
+    assert len(goal.targets) == 3
+
+
+def test_the_time_out_is_ten_times_the_largest_limit_unless_given(locustfiles: Path) -> None:
+    assert goal_of(goal_document(), rules((), locustfiles)).workload.timeout_s == 10.0
+    limits = ["p99 response_time <= 150ms", "p50 service_time <= 2s"]
+    document = goal_document(workload={"user": "plain_http"}, slo=limits)
+    assert goal_of(document, rules((), locustfiles)).workload.timeout_s == 20.0
+    document = goal_document(workload=None, slo=["error_ratio <= 1%"])
+    assert goal_of(document, rules((), locustfiles)).workload.timeout_s == 10.0
+
+
+def test_only_a_simulation_takes_simulated_targets(locustfiles: Path) -> None:
+    held_to = simulation_rules(locustfiles)
+    document = goal_document(target="sim://batch?base=20ms")
+    assert goal_of(document, held_to).targets == ("sim://batch?base=20ms",)
+    with pytest.raises(GoalRefused, match="is not simulated"):
+        goal_of(goal_document(), held_to)
+
+
+@pytest.mark.anyio
+async def test_a_recording_with_a_broken_line_is_refused_with_the_line() -> None:
+    api = Api()
+    data = b'{"path": "/a"}\nnot json\n'
+    sha256 = hashlib.sha256(data).hexdigest()
+    document = goal_document(workload={"user": "/users/ranker.py", "requests": sha256})
+    (absent,) = await api.faults(document)
+    assert f"upload it with PUT /api/v1/artefacts/{sha256}" in absent["fix"]
+    await api.store.put_artefact(sha256, data)
+    other, broken = await api.faults(document | {"require": 3})
+    assert (other["field"], broken["field"]) == ("require", "workload.requests")
+    assert "line 2" in broken["fix"]

@@ -1,0 +1,117 @@
+"""Do the four reports tell the answer, each in its format?"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from contract.units import Rate
+from controller.search.answer import Capacity, Gate
+from tests.api.fakes import ANSWERED, Api, beginning, ending, goal_document
+
+pytestmark = pytest.mark.anyio
+
+RESULT_FIELDS = {
+    "schema_version", "run", "goal", "seed", "versions", "status", "exit_status", "reason",
+    "capacity", "gate", "binding_objective", "knee", "calibration", "fingerprint", "warm_up",
+    "spikes", "generator", "probes", "cost",
+}  # fmt: skip
+
+
+async def report(extension: str, capacity: Capacity = ANSWERED, **changes: Any) -> str:
+    api = Api()
+    run = await api.create(**changes)
+    await api.runs.append(run, *beginning(), *ending(capacity))
+    answer = await api.http.get(f"/api/v1/runs/{run}/report.{extension}")
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def test_the_result_has_every_field_whatever_the_answer() -> None:
+    none = Capacity("no_verdict", "the budget was spent", knee=Rate(math.nan))
+    for capacity in (ANSWERED, none):
+        result = json.loads(await report("json", capacity))
+        assert set(result) == RESULT_FIELDS
+        assert set(result["capacity"]) == {
+            "estimate", "low", "high", "strict", "safe", "unit", "requests_per_arrival",
+        }  # fmt: skip
+        assert result["knee"] is None
+
+
+async def test_the_result_tells_capacity_probes_and_cost() -> None:
+    result = json.loads(await report("json"))
+    assert result["goal"] == goal_document()
+    assert (result["status"], result["exit_status"], result["seed"]) == ("answered", 0, 1)
+    assert result["capacity"]["low"] == 230.0
+    assert result["capacity"]["requests_per_arrival"] == 1.0
+    assert [probe["verdict"] for probe in result["probes"]] == ["pass", "fail", "void"]
+    times = result["probes"][0]["metrics"]["response_time"]
+    assert times == {"p50_ms": 20.0, "p90_ms": 50.0, "p99_ms": 120.0}
+    assert result["generator"] == {
+        "send_lag_p99_ms": 1.0, "shed": 0, "missed": 0, "void_probes": 1,
+    }  # fmt: skip
+    assert result["cost"] == {"seconds": 36.0, "requests": 2400, "bad_requests": 9}
+
+
+async def test_the_table_has_a_line_a_probe_and_no_formula() -> None:
+    rows = list(csv.DictReader(io.StringIO(await report("csv"))))
+    assert [row["rate"] for row in rows] == ["100.0", "400.0", "200.0"]
+    assert rows[0]["response_time_p99_ms"] == "120.0"
+    assert rows[0]["reason"].startswith("'=")
+
+
+@pytest.mark.parametrize(
+    ("capacity", "element"),
+    [
+        (ANSWERED, None),
+        (replace(ANSWERED, gate=Gate(Rate(200.0), True, "safe is 232/s")), None),
+        (replace(ANSWERED, gate=Gate(Rate(300.0), False, "safe is 232/s")), "failure"),
+        (Capacity("no_verdict", "the budget was spent"), "error"),
+        (Capacity("failed", "Redis \x00 is gone"), "error"),
+        (Capacity("aborted", "by a person"), "skipped"),
+    ],
+)
+async def test_a_ci_server_sees_what_the_exit_status_says(
+    capacity: Capacity, element: str | None
+) -> None:
+    suite = ET.fromstring(await report("junit", capacity)).find("testsuite")
+    assert suite is not None
+    case = suite.find("testcase")
+    assert case is not None
+    assert [child.tag for child in case] == ([] if element is None else [element])
+    counted = {"failure": "failures", "error": "errors", "skipped": "skipped"}
+    for kind, count in counted.items():
+        assert suite.get(count) == str(int(kind == element))
+
+
+async def test_the_page_shows_the_answer_and_lets_no_markup_in() -> None:
+    page = await report("html", name="<script>alert(1)</script>")
+    assert "240/s" in page
+    assert "<script>" not in page
+    assert "<b>" not in page
+    assert page.count("<tr>") == 4
+    assert "http://" not in page
+
+
+@pytest.mark.parametrize("extension", ["json", "html", "csv", "junit"])
+async def test_a_run_that_has_not_ended_has_no_report(extension: str) -> None:
+    api = Api()
+    run = await api.create()
+    answer = await api.http.get(f"/api/v1/runs/{run}/report.{extension}")
+    assert answer.status_code == 409
+    assert "has not ended" in answer.json()["detail"]
+
+
+async def test_an_unknown_kind_of_report_is_refused_with_the_known_ones() -> None:
+    api = Api()
+    run = await api.create()
+    answer = await api.http.get(f"/api/v1/runs/{run}/report.pdf")
+    assert answer.status_code == 422
+    assert "'junit'" in answer.json()["errors"][0]["fix"]

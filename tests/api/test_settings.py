@@ -1,0 +1,54 @@
+"""Is a controller that would be open to others, or set up wrong, refused with the fix?"""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.settings import SettingsInvalid, read
+
+TOKEN = "a-token-of-some-length"
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TOKEN", "HOST", "PORT", "ALLOW_TARGET", "REDIS_URL", "DATABASE_URL"):
+        monkeypatch.delenv(f"TONNAGE_{name}", raising=False)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_loopback_needs_no_token(host: str) -> None:
+    assert read(host=host).is_loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "tonnage.example"])
+def test_anything_else_needs_one(host: str) -> None:
+    with pytest.raises(SettingsInvalid, match="set TONNAGE_TOKEN"):
+        read(host=host)
+    assert not read(host=host, token=TOKEN).is_loopback
+
+
+def test_a_short_token_is_refused() -> None:
+    with pytest.raises(SettingsInvalid, match="at least 16 characters"):
+        read(token="short")
+
+
+def test_the_command_line_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONNAGE_PORT", "9999")
+    monkeypatch.setenv("TONNAGE_ALLOW_TARGET", "Ranker:8000, 10.0.0.1:80")
+    assert read(port=None).port == 9999
+    assert read(port=0).port == 0
+    assert read().allow_target == ("ranker:8000", "10.0.0.1:80")
+    assert read(allow_target=("b:1",)).allow_target == ("b:1",)
+
+
+def test_every_wrong_setting_is_named() -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        read(port=99999, allow_target=("http://a:1",))
+    assert "port: " in str(refused.value)
+    assert "allow_target: 'http://a:1' is not HOST:PORT" in str(refused.value)
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(read(token=TOKEN, redis_url="redis://:hunter2@h", database_url="pg://hunter2"))
+    assert TOKEN not in shown
+    assert "hunter2" not in shown
