@@ -1,0 +1,213 @@
+"""How does the controller reach the workers through Redis?
+
+Two pools: one whose calls block for new replies, one for everything else. Neither retries by
+itself: a repeated XADD would say a thing twice. Whatever goes wrong between us and Redis comes
+out as FleetLost; what a message says is `redis_fleet`'s business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from contract import codec, keys
+from contract.messages import Hello, Plan, Prepare, Stop
+from controller.errors import Fenced, FleetLost
+
+ANSWER_WITHIN_S = 2.0
+"""Redis answers within this or is taken for gone."""
+BLOCK_S = 0.1
+"""Longest a read waits for replies: what the controller's latency may cost a decision."""
+READ_AT_ONCE = 5_000
+CALLS_AT_ONCE, READS_AT_ONCE = 8, 4
+BEAT_TTL_S = 60
+ENDED_TTL_S = 60
+"""Keys of a run that ended stay this long, for workers in the middle of a write."""
+
+_PUBLISH = """
+local seen = tonumber(redis.call('GET', KEYS[1]) or '0')
+if tonumber(ARGV[1]) < seen then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[4])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'm', ARGV[2])
+redis.call('EXPIRE', KEYS[3], ARGV[4])
+return 1
+"""
+_BEAT = """
+local seen = tonumber(redis.call('GET', KEYS[1]) or '0')
+if tonumber(ARGV[1]) < seen then return 0 end
+local number = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[2])) + 1
+redis.call('SET', KEYS[2], string.format('%d', number), 'EX', ARGV[3])
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[4])
+return number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A worker's latest hello, and how long ago that was."""
+
+    hello: Hello
+    age_s: float
+
+
+class ControlLink:
+    """Redis at `url`, as the controller needs it; `close` it."""
+
+    def __init__(self, url: str) -> None:
+        self._name = _without_password(url)
+        self._calls = _client(url, CALLS_AT_ONCE, ANSWER_WITHIN_S)
+        self._reads = _client(url, READS_AT_ONCE, ANSWER_WITHIN_S + BLOCK_S)
+
+    async def close(self) -> None:
+        await self._calls.aclose()
+        await self._reads.aclose()
+
+    async def ping(self) -> None:
+        """Return if Redis answers."""
+        with self._lost():
+            await cast(Awaitable[Any], self._calls.ping())
+
+    async def time_us(self) -> int:
+        """The Redis clock."""
+        with self._lost():
+            seconds, microseconds = await self._calls.time()
+        return int(seconds) * 1_000_000 + int(microseconds)
+
+    async def fleet(self) -> tuple[Seen, ...]:
+        """Workers heard of within HELLO_TTL_S, by name."""
+        now_ms = await self.time_us() / 1_000
+        with self._lost():
+            oldest_ms = now_ms - keys.HELLO_TTL_S * 1_000
+            scored: Any = await self._calls.zrange(
+                keys.FLEET_SEEN,
+                cast(Any, oldest_ms),
+                cast(Any, "+inf"),
+                byscore=True,
+                withscores=True,
+            )
+            if not scored:
+                return ()
+            names = [name for name, _ in scored]
+            hellos = await cast(Awaitable[Any], self._calls.hmget(keys.FLEET_HELLO, names))
+        ages_s = {name.decode(): max(0.0, (now_ms - ms) / 1_000) for name, ms in scored}
+        known = [h for h in _decoded(d for d in hellos if d) if isinstance(h, Hello)]
+        seen = [Seen(h, ages_s[h.worker]) for h in known if h.worker in ages_s]
+        return tuple(sorted(seen, key=lambda s: s.hello.worker))
+
+    async def sweep(self) -> None:
+        """Forget workers not heard of for as long as a run's keys may last."""
+        oldest_ms = await self.time_us() / 1_000 - keys.RUN_TTL_S * 1_000
+        with self._lost():
+            gone = await self._calls.zrangebyscore(keys.FLEET_SEEN, "-inf", oldest_ms)
+            if gone:
+                await self._calls.zrem(keys.FLEET_SEEN, *gone)
+                await self._calls.hdel(keys.FLEET_HELLO, *gone)
+
+    async def publish(self, message: Prepare | Plan | Stop) -> None:
+        """Tell the workers.
+
+        Raises:
+            Fenced: a controller with a higher fence has spoken for the run.
+        """
+        run, fence = message.run, message.fence
+        names = (keys.fence(run), keys.CONTROL, keys.replies(run))
+        limits = (keys.CONTROL_LENGTH, keys.RUN_TTL_S)
+        said = await self._eval(_PUBLISH, names, (fence, codec.encode(message), *limits))
+        self._check_fence(said, run, fence)
+
+    async def beat(self, run: str, fence: int, number: int) -> int:
+        """Renew the beat with a number above `number` and above the last one; that number.
+
+        Raises:
+            Fenced: as for publish.
+        """
+        names = (keys.fence(run), keys.beat(run))
+        said = await self._eval(_BEAT, names, (fence, number, BEAT_TTL_S, keys.RUN_TTL_S))
+        self._check_fence(said, run, fence)
+        return said
+
+    async def tail(self, run: str) -> str:
+        """Id of the latest reply: reading from it on sees only newer ones."""
+        with self._lost():
+            latest: Any = await self._calls.xrevrange(keys.replies(run), count=1)
+        return latest[0][0].decode() if latest else "0-0"
+
+    async def replies(self, run: str, after: str) -> tuple[str, tuple[codec.Message, ...]]:
+        """Replies behind id `after`, waiting BLOCK_S for the first; and the id to go on from."""
+        with self._lost():
+            answer = await self._reads.xread(
+                {keys.replies(run): after}, count=READ_AT_ONCE, block=round(BLOCK_S * 1_000)
+            )
+        if not answer:
+            return after, ()
+        entries = cast(Any, answer)[0][1]
+        latest = entries[-1][0].decode()
+        return latest, tuple(_decoded(item[b"m"] for _, item in entries if item and b"m" in item))
+
+    async def put_artefact(self, data: bytes) -> None:
+        """Lay the bytes where workers fetch them by hash, for the run's time."""
+        name = keys.artefact(hashlib.sha256(data).hexdigest())
+        with self._lost():
+            if not await self._calls.expire(name, keys.RUN_TTL_S):
+                await self._calls.set(name, data, ex=keys.RUN_TTL_S)
+
+    async def forget(self, run: str) -> None:
+        """Let the keys of a run that ended run out; its fence stays for its full time."""
+        with self._lost():
+            for name in (keys.replies(run), keys.beat(run)):
+                await self._calls.expire(name, ENDED_TTL_S)
+
+    async def _eval(self, script: str, names: tuple[str, ...], values: tuple[Any, ...]) -> int:
+        with self._lost():
+            said: Any = await self._calls.eval(script, len(names), *names, *values)
+        return int(said)
+
+    def _check_fence(self, said: int, run: str, fence: int) -> None:
+        if said == 0:
+            raise Fenced(f"another controller has taken over run {run}: fence {fence} is too low")
+
+    @contextmanager
+    def _lost(self) -> Iterator[None]:
+        try:
+            yield
+        except (RedisError, OSError, TimeoutError) as error:
+            kind = type(error).__name__
+            raise FleetLost(f"Redis at {self._name} does not answer ({kind})") from error
+
+
+def _client(url: str, connections: int, timeout_s: float) -> Redis:
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=ANSWER_WITHIN_S,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=ANSWER_WITHIN_S,
+        socket_keepalive=True,
+        health_check_interval=0,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+    )
+    return Redis(connection_pool=pool)
+
+
+def _decoded(datas: Iterable[bytes]) -> Iterator[codec.Message]:
+    """What can be read of it: a worker of another version must not stop the run."""
+    for data in datas:
+        try:
+            yield codec.decode(data)
+        except codec.ContractError:
+            continue
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"

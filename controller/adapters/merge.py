@@ -1,0 +1,273 @@
+"""What did the whole fleet see, given what each worker reports, late, twice or not at all?
+
+Reports of one probe go in as they come; a merged report comes out when every worker has sent
+something since the last one, or GRACE_S after it was due. No clock and no socket: the caller
+says what time it is, on its own monotonic clock.
+
+The audit: worker p of n owns the indices i with i % n == p, hence below index e
+
+    owed(e) = ceil((e - p) / n)        for e > p, else 0
+
+of them. Its totals must say as many were scheduled, its increments must sum to its totals, and
+its ledger must balance; what does not is unaccounted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from itertools import zip_longest
+
+from contract.latency import Histogram
+from contract.messages import Drained, Plan
+from contract.report import DueBucket, FleetReport, Health, InFlight, Ledger, Report, Tick
+
+GRACE_S = 1.0
+"""A merged report waits this long for a worker whose report is due."""
+SILENT_S = 3.0
+"""A worker that was not heard of for this long is lost."""
+EARLY_S = 0.5
+"""A worker that is drained by this much before the plan's end stopped by itself."""
+MOST_ERRORS = 20
+
+_AUDITED = (
+    "scheduled",
+    "sent",
+    "shed",
+    "shed_overdue",
+    "missed",
+    "cancelled",
+    "succeeded",
+    "failed",
+    "timed_out",
+)
+_COUNTED = tuple(f.name for f in fields(DueBucket) if f.name in _AUDITED)
+
+
+@dataclass(slots=True)
+class _Source:
+    """One worker of the probe: what it said so far, and what of it is not merged yet."""
+
+    position: int
+    boot: str
+    heard_s: float
+    sequence: int | None = None
+    through_ns: int = 0
+    totals: Ledger = field(default_factory=Ledger)
+    summed: Counter[str] = field(default_factory=Counter)
+    unaccounted: int = 0
+    newly_unaccounted: int = 0
+    in_flight: tuple[InFlight, ...] = ()
+    health: Health = field(default_factory=Health)
+    pending: list[Report] = field(default_factory=list)
+    final: bool = False
+    drained: bool = False
+    lost: str | None = None
+
+    @property
+    def awaited(self) -> bool:
+        """Whether another report must come."""
+        return not (self.final or self.drained or self.lost)
+
+
+class Merge:
+    """Reports of one probe from every worker, merged.
+
+    `boots` says which process of each worker was prepared; `epoch_s` is the plan's epoch on the
+    caller's clock.
+    """
+
+    def __init__(self, plan: Plan, boots: Mapping[str, str], epoch_s: float) -> None:
+        self._plan = plan
+        self._epoch_s = epoch_s
+        self._merged_s = epoch_s
+        self._through_ns = 0
+        self._stopped = False
+        self._named_lost: frozenset[str] = frozenset()
+        self._sources = {
+            worker: _Source(position, boots[worker], epoch_s)
+            for position, worker in enumerate(plan.workers)
+        }
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """Lost workers, and how in a few words."""
+        return {w: s.lost for w, s in self._sources.items() if s.lost is not None}
+
+    @property
+    def draining(self) -> tuple[str, ...]:
+        """Workers that have not said that nothing is in flight, lost ones aside."""
+        return tuple(w for w, s in self._sources.items() if not (s.drained or s.lost))
+
+    @property
+    def done(self) -> bool:
+        """Whether every worker has drained or is lost, and all of it is merged."""
+        return not self.draining and not any(s.pending for s in self._sources.values())
+
+    def stop(self) -> None:
+        """The workers are told to stop: being drained early is no loss from here on."""
+        self._stopped = True
+
+    def lose(self, worker: str, how: str) -> None:
+        """Somebody else knows that the worker is gone."""
+        source = self._sources.get(worker)
+        if source is not None and source.lost is None:
+            source.lost = how
+
+    def take(self, message: Report | Drained, now_s: float) -> None:
+        """Take in a message; what is not of this probe, or was seen before, changes nothing."""
+        source = self._sources.get(message.worker)
+        plan = self._plan
+        told = (message.run, message.fence, message.probe)
+        if source is None or source.lost or told != (plan.run, plan.fence, plan.probe):
+            return
+        if message.boot != source.boot:
+            source.lost = "restarted"
+            return
+        source.heard_s = now_s
+        if isinstance(message, Drained):
+            source.drained = True
+            ends_s = self._epoch_s + plan.duration_s
+            if not self._stopped and now_s < ends_s - EARLY_S:
+                source.lost = f"stopped by itself: {message.reason}"
+        elif source.sequence is None or message.sequence > source.sequence:
+            _take_report(source, message, len(self._sources))
+
+    def pop(self, now_s: float) -> FleetReport | None:
+        """The next merged report, when it is due."""
+        self._lose_silent(now_s)
+        if frozenset(self.lost) != self._named_lost:
+            self._named_lost = frozenset(self.lost)
+            return self._merged(now_s, late=())
+        if not any(s.pending for s in self._sources.values()):
+            return None
+        late = tuple(w for w, s in self._sources.items() if s.awaited and not s.pending)
+        if late and now_s < self._merged_s + self._plan.cadence_s + GRACE_S:
+            return None
+        return self._merged(now_s, late)
+
+    def _lose_silent(self, now_s: float) -> None:
+        for source in self._sources.values():
+            silent_s = now_s - max(source.heard_s, self._epoch_s)
+            if not (source.drained or source.lost) and silent_s > SILENT_S:
+                source.lost = f"was silent for {SILENT_S:.0f} s"
+
+    def _merged(self, now_s: float, late: tuple[str, ...]) -> FleetReport:
+        alive = {w: s for w, s in self._sources.items() if s.lost is None}
+        known = [s for w, s in alive.items() if s.awaited and w not in late]
+        through_ns = min((s.through_ns for s in known or alive.values()), default=0)
+        self._through_ns = max(self._through_ns, through_ns)
+        self._merged_s = now_s
+        reports = [report for s in self._sources.values() for report in s.pending]
+        merged = FleetReport(
+            probe=self._plan.probe,
+            through_ns=self._through_ns,
+            workers=len(alive),
+            totals=sum((s.totals for s in self._sources.values()), Ledger()),
+            buckets=merge_buckets(b for r in reports for b in r.buckets),
+            ticks=_merge_ticks(t for r in reports for t in r.ticks),
+            in_flight=_merge_in_flight(i for s in alive.values() for i in s.in_flight),
+            send_lag=_merge_histograms(r.send_lag for r in reports),
+            requests=sum(r.requests for r in reports),
+            errors=_merge_errors(e for r in reports for e in r.errors),
+            health=tuple((w, s.health) for w, s in alive.items()),
+            lost=tuple(sorted(self._named_lost)),
+            late=late,
+            unaccounted=sum(s.newly_unaccounted for s in self._sources.values()),
+        )
+        for source in self._sources.values():
+            source.pending.clear()
+            source.newly_unaccounted = 0
+        return merged
+
+
+def owed(through_index: int, position: int, workers: int) -> int:
+    """How many indices below `through_index` the worker at `position` owns."""
+    return max(0, -((position - through_index) // workers))
+
+
+def merge_buckets(buckets: Iterable[DueBucket]) -> tuple[DueBucket, ...]:
+    """Add the buckets of the same slice, in the order of slices."""
+    by_index: dict[int, DueBucket] = {}
+    for bucket in buckets:
+        known = by_index.get(bucket.index)
+        by_index[bucket.index] = bucket if known is None else _added(known, bucket)
+    return tuple(by_index[index] for index in sorted(by_index))
+
+
+def _take_report(source: _Source, report: Report, workers: int) -> None:
+    gap = 0 if source.sequence is None else report.sequence - source.sequence - 1
+    source.sequence = report.sequence
+    source.through_ns = max(source.through_ns, report.through_ns)
+    source.totals = report.totals
+    source.in_flight = report.in_flight
+    source.health = report.health
+    source.final = report.final
+    source.pending.append(report)
+    for bucket in report.buckets:
+        for name in _COUNTED:
+            source.summed[name] += getattr(bucket, name)
+    found = _unexplained(source, owed(report.through_index, source.position, workers))
+    found = max(found, source.unaccounted + min(gap, 1))
+    source.newly_unaccounted += found - source.unaccounted
+    source.unaccounted = found
+
+
+def _unexplained(source: _Source, owes: int) -> int:
+    """Arrivals that the worker's ledger cannot explain, at least."""
+    totals = source.totals
+    missing: int = max(abs(getattr(totals, name) - source.summed[name]) for name in _COUNTED)
+    started = totals.sent + totals.shed + totals.missed + totals.cancelled
+    ended = totals.succeeded + totals.failed + totals.timed_out + totals.in_flight
+    imbalance = abs(totals.scheduled - started) + abs(totals.sent - ended)
+    return max(missing, imbalance) + abs(totals.scheduled - owes)
+
+
+def _added(one: DueBucket, other: DueBucket) -> DueBucket:
+    counts = {name: getattr(one, name) + getattr(other, name) for name in _COUNTED}
+    return replace(
+        one,
+        **counts,
+        judged=_added_each(one.judged, other.judged),
+        bad=_added_each(one.bad, other.bad),
+        bad_any=one.bad_any + other.bad_any,
+        response_time=one.response_time + other.response_time,
+        service_time=one.service_time + other.service_time,
+    )
+
+
+def _added_each(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(a + b for a, b in zip_longest(one, other, fillvalue=0))
+
+
+def _merge_ticks(ticks: Iterable[Tick]) -> tuple[Tick, ...]:
+    completed: Counter[int] = Counter()
+    errors: Counter[int] = Counter()
+    for tick in ticks:
+        completed[tick.index] += tick.completed
+        errors[tick.index] += tick.errors
+    return tuple(Tick(index, completed[index], errors[index]) for index in sorted(completed))
+
+
+def _merge_in_flight(entries: Iterable[InFlight]) -> tuple[InFlight, ...]:
+    by_index: dict[int, InFlight] = {}
+    for entry in entries:
+        known = by_index.get(entry.index, InFlight(entry.index, 0))
+        over_limit = _added_each(known.over_limit, entry.over_limit)
+        by_index[entry.index] = InFlight(entry.index, known.count + entry.count, over_limit)
+    return tuple(by_index[index] for index in sorted(by_index))
+
+
+def _merge_histograms(histograms: Iterable[Histogram]) -> Histogram:
+    total = Histogram()
+    for histogram in histograms:
+        total.merge(histogram)
+    return total
+
+
+def _merge_errors(errors: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    counts: Counter[str] = Counter()
+    for kind, count in errors:
+        counts[kind] += count
+    return tuple(sorted(counts.items(), key=lambda e: (-e[1], e[0]))[:MOST_ERRORS])

@@ -1,0 +1,117 @@
+"""What are the workers told for this goal and this probe, and what do their answers amount to?
+
+    cap of a worker = ceil(share × (3 × largest limit + 2 s)),  share = rate / workers, in 1/s
+
+which an open loop reaches only when the target is far beyond its limits (Little 1961).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from contract.messages import Plan, Prepare, Ready
+from contract.units import Rate, Seconds
+from controller.adapters.control_link import Seen
+from controller.errors import PreflightFailed
+from controller.ports import Readiness
+from controller.search.goal import Goal
+from controller.search.probe import Probe
+
+HEADROOM = 1.05
+"""Workers may send this much above search.to: a ceiling, not a target."""
+FEWEST_IN_FLIGHT = 8
+"""Least cap of a worker: a burst at a very low rate is no overload."""
+FEW_WORKERS = 200
+SHORT_CADENCE_S, LONG_CADENCE_S = Seconds(0.25), Seconds(1.0)
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """In whose name the workers are told: a run of a goal, under a fence."""
+
+    run: str
+    goal: Goal
+    fence: int
+
+    def prepare(self, workers: tuple[str, ...]) -> Prepare:
+        """Load the user; the first worker asks the target."""
+        goal = self.goal
+        return Prepare(
+            run=self.run,
+            fence=self.fence,
+            workers=workers,
+            user=goal.workload.user,
+            targets=goal.targets,
+            model=goal.model,
+            headers=goal.headers,
+            options=goal.workload.options,
+            requests_sha256=goal.workload.requests,
+            objectives=tuple(objective.text for objective in goal.objectives),
+            timeout_s=goal.workload.timeout_s,
+            seed=goal.seed,
+            allowed_targets=tuple(dict.fromkeys(address(target) for target in goal.targets)),
+            max_rate=Rate(goal.high * HEADROOM),
+            check_by=workers[0],
+        )
+
+    def plan(self, probe: Probe, workers: tuple[str, ...], epoch_us: int) -> Plan:
+        """The probe, from `epoch_us` of the Redis clock on."""
+        goal, count = self.goal, len(workers)
+        share_per_s = max(probe.rate, probe.ramp_from) / count
+        in_flight = math.ceil(share_per_s * (3 * goal.largest_limit_s + 2))
+        return Plan(
+            run=self.run,
+            fence=self.fence,
+            probe=probe.number,
+            workers=workers,
+            epoch_us=epoch_us,
+            law=goal.workload.law,
+            seed=goal.seed,
+            rate=probe.rate,
+            ramp_s=probe.ramp_s,
+            ramp_from=probe.ramp_from,
+            duration_s=probe.duration_s,
+            in_flight_cap=max(in_flight, FEWEST_IN_FLIGHT),
+            rate_ceiling=Rate(goal.high * HEADROOM / count),
+            cadence_s=SHORT_CADENCE_S if count <= FEW_WORKERS else LONG_CADENCE_S,
+        )
+
+
+def address(target: str) -> str:
+    """HOST:PORT of a target's URL, the port spelled out."""
+    url = urlsplit(target)
+    host = url.hostname or ""
+    port = url.port or _PORTS.get(url.scheme, 80)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def readiness(answers: tuple[Ready, ...]) -> Readiness:
+    """The fleet after every worker's answer.
+
+    Raises:
+        PreflightFailed: the workers would not run the same user.
+    """
+    users = {a.user_sha256: a.worker for a in answers if a.user_sha256 is not None}
+    if len(users) > 1:
+        raise PreflightFailed(
+            f"workers {' and '.join(users.values())} have different files of the user: "
+            "give every worker the same"
+        )
+    return Readiness(
+        workers=tuple(answer.worker for answer in answers),
+        rate_per_s=sum(float(answer.rate_per_s) for answer in answers),
+        warnings=tuple(f"{a.worker}: {text}" for a in answers for text in a.warnings),
+    )
+
+
+def nobody(there: Iterable[Seen], waited_s: float) -> str:
+    """Why there is no worker to take."""
+    busy = [seen.hello for seen in there if seen.hello.run is not None]
+    if busy:
+        return f"all {len(busy)} workers are busy, {busy[0].worker} with run {busy[0].run}"
+    return f"no worker came within {waited_s:.0f} s: start some"

@@ -1,0 +1,261 @@
+"""How do workers offer the load of one run together, told and heard through Redis?
+
+    prepare   choose who is there ► Prepare ► Ready of each          beats from here to release
+    offer     Plan, its epoch LEAD_S ahead ► merged reports ► Stop(probe) ► Drained of each
+    release   Stop(run) ► Drained of each
+
+A worker that is silent for 3 s, restarts or stops by itself is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+from contract.codec import Message
+from contract.messages import Drained, Ready, Stop
+from contract.report import FleetReport, Report
+from controller.adapters.control_link import ControlLink, Seen
+from controller.adapters.conversation import Conversation
+from controller.adapters.merge import Merge
+from controller.adapters.plans import Speech, nobody, readiness
+from controller.errors import FleetError, FleetLost, NoWorkers, PreflightFailed
+from controller.ports import Artefacts, Clock, Readiness
+from controller.search.goal import Goal
+from controller.search.probe import Probe
+
+LEAD_S = 0.6
+"""From publishing a plan to its epoch: workers must have it before."""
+WORKERS_WITHIN_S = 10.0
+"""How long to wait for the first worker."""
+REJOIN_WITHIN_S = 4.0
+"""Of that, how long to wait for those who are busy or were prepared before."""
+READY_WITHIN_S = 30.0
+DRAIN_GRACE_S = 5.0
+"""Beyond the time-out of a request: longest wait for workers to be drained."""
+UNUSED_RELEASE_S = 3.0
+"""Longest wait for workers to let go of a run that never offered load."""
+FRESH_S = 2.5
+"""A worker that was lost is there again when its hello is newer than this."""
+LOOK_EVERY_S = 0.5
+ATTEMPTS = 3
+
+log = logging.getLogger(__name__)
+
+
+class RedisFleetOf:
+    """Makes the fleet of a run on one Redis."""
+
+    def __init__(self, link: ControlLink, artefacts: Artefacts, clock: Clock) -> None:
+        self._link = link
+        self._artefacts = artefacts
+        self._clock = clock
+
+    def __call__(self, run: str, goal: Goal, fence: int) -> RedisFleet:
+        """A fleet bound to the run; nothing is sent before `prepare`."""
+        speech = Speech(run, goal, fence)
+        return RedisFleet(speech, self._link, artefacts=self._artefacts, clock=self._clock)
+
+
+class RedisFleet:
+    """The workers of one run, as the Fleet port has them."""
+
+    def __init__(
+        self, speech: Speech, link: ControlLink, *, artefacts: Artefacts, clock: Clock
+    ) -> None:
+        self._speech = speech
+        self._run = speech.run
+        self._goal = speech.goal
+        self._link = link
+        self._artefacts = artefacts
+        self._clock = clock
+        self._talk = Conversation(speech.run, speech.fence, link, clock)
+        self._boots: dict[str, str] = {}  # the prepared workers, in the order of the plan
+        self._lost: set[tuple[str, str]] = set()  # (worker, boot)
+        self._offered = False
+
+    async def prepare(self) -> Readiness:
+        """Have every live worker load the user and one of them ask the target."""
+        await self._link.sweep()
+        await self._put_artefact()
+        for _ in range(ATTEMPTS):
+            chosen = await self._choose()
+            self._boots = {seen.hello.worker: seen.hello.boot for seen in chosen}
+            await self._talk.begin()
+            await self._talk.tell(self._speech.prepare(tuple(self._boots)))
+            answers = await self._readies()
+            if answers is not None:
+                self._lost -= set(self._boots.items())
+                return readiness(answers)
+        raise NoWorkers(f"workers came and went {ATTEMPTS} times while they were prepared")
+
+    @asynccontextmanager
+    async def offer(self, probe: Probe) -> AsyncIterator[AsyncIterator[FleetReport]]:
+        """Start `probe` on every prepared worker and yield merged reports, oldest first."""
+        if not self._boots:
+            raise FleetLost("no worker is prepared")
+        epoch_us = await self._link.time_us() + round(LEAD_S * 1e6)
+        plan = self._speech.plan(probe, tuple(self._boots), epoch_us)
+        merge = Merge(plan, self._boots, self._clock.now() + LEAD_S)
+        self._offered = True
+        reports = self._reports(merge)
+        try:
+            await self._talk.tell(plan)
+            yield reports
+        except BaseException:
+            await reports.aclose()
+            with contextlib.suppress(FleetError):
+                await self._stop(merge, probe)
+            raise
+        await reports.aclose()
+        await self._stop(merge, probe)
+
+    async def release(self) -> None:
+        """Stop whatever runs, confirmed by the workers, and let them go. Idempotent."""
+        if not self._talk.open:
+            return
+        try:
+            if not self._talk.fenced:
+                await self._let_go()
+        finally:
+            await self._talk.end()
+            self._boots = {}
+
+    async def _put_artefact(self) -> None:
+        sha256 = self._goal.workload.requests
+        if sha256 is None:
+            return
+        data = await self._artefacts.artefact(sha256)
+        if data is None:
+            raise PreflightFailed(f"workload.requests: no artefact {sha256}: upload it first")
+        await self._link.put_artefact(data)
+
+    async def _choose(self) -> tuple[Seen, ...]:
+        """Whoever is there and free, once there is somebody."""
+        now = self._clock.now()
+        give_up_at, rejoin_until = now + WORKERS_WITHIN_S, now + REJOIN_WITHIN_S
+        expected = {worker for worker, boot in self._boots.items() if not self._is_lost(worker)}
+        while True:
+            there = await self._talk.there()
+            free = tuple(seen for seen in there if self._is_free(seen))
+            everybody = len(free) == len(there) and expected <= {s.hello.worker for s in free}
+            if free and (everybody or self._clock.now() >= rejoin_until):
+                return free
+            if self._clock.now() >= give_up_at:
+                raise NoWorkers(nobody(there, WORKERS_WITHIN_S))
+            await self._clock.sleep(LOOK_EVERY_S)
+
+    def _is_lost(self, worker: str) -> bool:
+        return (worker, self._boots[worker]) in self._lost
+
+    def _is_free(self, seen: Seen) -> bool:
+        if seen.hello.run not in (None, self._run):
+            return False
+        return (seen.hello.worker, seen.hello.boot) not in self._lost or seen.age_s < FRESH_S
+
+    async def _readies(self) -> tuple[Ready, ...] | None:
+        """The answer of every chosen worker; None when one of them went away meanwhile."""
+        answers: dict[str, Ready] = {}
+        give_up_at = self._clock.now() + READY_WITHIN_S
+        look_at = self._clock.now() + LOOK_EVERY_S
+        while missing := [worker for worker in self._boots if worker not in answers]:
+            for message in await self._talk.receive():
+                if isinstance(message, Ready) and self._is_ours(message):
+                    if message.error is not None:
+                        raise PreflightFailed(f"worker {message.worker}: {message.error}")
+                    answers[message.worker] = message
+            now = self._clock.now()
+            if now >= look_at:
+                look_at = now + LOOK_EVERY_S
+                if gone := await self._talk.gone(missing, self._boots):
+                    log.warning("run %s: %s went away in preflight", self._run, ", ".join(gone))
+                    return None
+            if now >= give_up_at:
+                raise PreflightFailed(
+                    f"worker {', '.join(missing)} did not say within {READY_WITHIN_S:.0f} s that "
+                    "it is ready; its log says more"
+                )
+        return tuple(answers[worker] for worker in self._boots)
+
+    async def _reports(self, merge: Merge) -> AsyncGenerator[FleetReport, None]:
+        while True:
+            self._feed(merge, await self._talk.receive())
+            while (report := merge.pop(self._clock.now())) is not None:
+                yield report
+                if report.lost:
+                    return
+            if merge.done:
+                return
+
+    async def _stop(self, merge: Merge, probe: Probe) -> None:
+        """Stop the probe and wait until it is drained.
+
+        The order goes out even while this task is cancelled; the wait may be cut short.
+
+        Raises:
+            FleetLost: it could not be said, or a worker did not confirm it.
+        """
+        merge.stop()
+        if merge.draining or merge.lost:
+            await self._talk.insist(self._order(probe.number, f"probe {probe.number} is over"))
+        bound_s = float(self._goal.workload.timeout_s) + DRAIN_GRACE_S
+        give_up_at = self._clock.now() + bound_s
+        look_at = self._clock.now() + LOOK_EVERY_S
+        while merge.draining and self._clock.now() < give_up_at:
+            self._feed(merge, await self._talk.receive())
+            if self._clock.now() >= look_at:
+                look_at = self._clock.now() + LOOK_EVERY_S
+                for worker in await self._talk.gone(merge.draining, self._boots):
+                    merge.lose(worker, "went away while it drained")
+        for worker in merge.draining:
+            merge.lose(worker, f"was not drained within {bound_s:g} s")
+        self._mark(merge)
+        if merge.lost:
+            raise FleetLost("; ".join(f"worker {w} {how}" for w, how in merge.lost.items()))
+
+    def _feed(self, merge: Merge, messages: tuple[Message, ...]) -> None:
+        for message in messages:
+            if isinstance(message, Report | Drained):
+                merge.take(message, self._clock.now())
+        self._mark(merge)
+
+    def _mark(self, merge: Merge) -> None:
+        for worker, how in merge.lost.items():
+            if not self._is_lost(worker):
+                self._lost.add((worker, self._boots[worker]))
+                log.warning("run %s: worker %s is lost: it %s", self._run, worker, how)
+
+    async def _let_go(self) -> None:
+        waiting = [worker for worker in self._boots if not self._is_lost(worker)]
+        await self._talk.insist(self._order(None, "the run is over"))
+        bound_s = UNUSED_RELEASE_S
+        if self._offered:
+            bound_s = float(self._goal.workload.timeout_s) + DRAIN_GRACE_S
+        give_up_at = self._clock.now() + bound_s
+        look_at = self._clock.now() + LOOK_EVERY_S
+        gone: tuple[str, ...] = ()
+        while set(waiting) - set(gone) and self._clock.now() < give_up_at:
+            for message in await self._talk.receive():
+                if isinstance(message, Drained) and self._is_over(message):
+                    waiting = [worker for worker in waiting if worker != message.worker]
+            if self._clock.now() >= look_at:
+                look_at = self._clock.now() + LOOK_EVERY_S
+                gone = await self._talk.gone(waiting, self._boots)
+        await self._link.forget(self._run)
+        if waiting:
+            raise FleetLost(f"worker {', '.join(waiting)} did not say that nothing runs")
+
+    def _is_over(self, message: Drained) -> bool:
+        return message.probe is None and self._is_ours(message)
+
+    def _is_ours(self, message: Ready | Drained) -> bool:
+        return (
+            message.run == self._run
+            and message.fence == self._speech.fence
+            and self._boots.get(message.worker) == message.boot
+        )
+
+    def _order(self, probe: int | None, reason: str) -> Stop:
+        return Stop(self._run, self._speech.fence, tuple(self._boots), probe, reason)
