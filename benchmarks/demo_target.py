@@ -1,0 +1,277 @@
+"""Does a search of a real server, over real sockets, find the capacity that the server has?
+
+Each run starts a fresh demo server, searches it as anybody would (`tonnage search --local`), and
+then computes the truth from the durations that this very server process measured of its own
+batches: an event simulation of its queue, not the nominal numbers it was started with.
+
+    python -m benchmarks.demo_target --json FILE [--settings demo,slow,fast] [--runs 5]
+                                     [--precision 10%]
+
+FILE is read first and added to after every run, so that the benchmark can be done in pieces; a run
+that is in it is not repeated. Exit 1 when an answer is off by more than 5 %, or is none, or the
+median search of a setting took more than 3 minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks import own_server
+from benchmarks.machine import Machine
+
+ERROR_AIM_RATIO = 0.05
+SECONDS_AIM = 180.0
+BUDGET = "10min"
+SEARCH_TIMEOUT_S = 900.0
+TRUTH_TIMEOUT_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A demo server: a batch takes base + per_item for each request in it."""
+
+    name: str
+    base: str
+    per_item: str
+    max_batch: int
+    objective: str
+
+    @property
+    def server_options(self) -> list[str]:
+        sizes = ["--max-batch", str(self.max_batch)]
+        return ["--base", self.base, "--per-item", self.per_item, *sizes]
+
+    def goal(self, url: str, seed: int, precision: str) -> dict[str, Any]:
+        """The goal of `tonnage demo`, for this server."""
+        return {
+            "name": f"{self.name}-{seed}",
+            "target": url,
+            "model": "toy",
+            "workload": {"user": "kserve_v2", "arrivals": "poisson"},
+            "slo": [self.objective, "error_ratio <= 0.1%"],
+            "search": {
+                "from": "10/s",
+                "to": "2000/s",
+                "precision": precision,
+                "budget": BUDGET,
+                "seed": seed,
+                "closing_probes": 0,
+            },
+        }
+
+
+SETTINGS = (
+    Setting("demo", "20ms", "2.5ms", 16, "p99 response_time <= 150ms"),
+    Setting("slow", "40ms", "5ms", 16, "p99 response_time <= 300ms"),
+    Setting("fast", "10ms", "1.5ms", 16, "p99 response_time <= 75ms"),
+)
+"""Nominal capacities near 236/s, 118/s and 400/s: server, workers and controller share a machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One search. Rates in arrivals/s; None where the search gave no such number."""
+
+    setting: str
+    run: int
+    status: str
+    reason: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    truth: float
+    nominal: float
+    seconds: float
+    wall_s: float
+    probes: int
+    requests: int
+    bad_requests: int
+    void_probes: int
+    send_lag_p99_ms: float | None
+    busy_ratio: float
+
+    @property
+    def error(self) -> float:
+        """Of the estimate, over the truth; NaN without one."""
+        return math.nan if self.estimate is None else self.estimate / self.truth - 1
+
+    @property
+    def covered(self) -> bool | None:
+        """Whether the truth lies in the 90 % interval; None when there is none."""
+        if self.low is None or self.high is None:
+            return None
+        return self.low <= self.truth <= self.high
+
+    @property
+    def within_aim(self) -> bool:
+        return self.status == "answered" and abs(self.error) <= ERROR_AIM_RATIO
+
+
+def measure(setting: Setting, run: int, precision: str) -> Row:
+    """One search against a fresh server, and the truth about that server.
+
+    Raises:
+        RuntimeError: the search ended without a result document.
+    """
+    with tempfile.TemporaryDirectory(prefix="tonnage-bench-") as place:
+        folder = Path(place)
+        module = "deploy.demo.served_model"
+        with own_server.running(module, setting.server_options, folder) as url:
+            machine, began_s = Machine(), time.monotonic()
+            result = _search(setting.goal(url, run, precision), folder)
+            wall_s, busy_ratio = time.monotonic() - began_s, machine.busy_ratio()
+            truth = _truth(setting, url)
+    capacity, cost, generator = result["capacity"], result["cost"], result["generator"]
+    return Row(
+        setting=setting.name,
+        run=run,
+        status=result["status"],
+        reason=result["reason"],
+        estimate=capacity["estimate"],
+        low=capacity["low"],
+        high=capacity["high"],
+        truth=truth["measured"]["estimate"],
+        nominal=truth["nominal"]["estimate"],
+        seconds=cost["seconds"],
+        wall_s=wall_s,
+        probes=len(result["probes"]),
+        requests=cost["requests"],
+        bad_requests=cost["bad_requests"],
+        void_probes=generator["void_probes"],
+        send_lag_p99_ms=generator["send_lag_p99_ms"],
+        busy_ratio=busy_ratio,
+    )
+
+
+def _search(goal: dict[str, Any], folder: Path) -> dict[str, Any]:
+    goal_file, result_file = folder / "goal.yaml", folder / "result.json"
+    goal_file.write_text(yaml.safe_dump(goal, sort_keys=False))
+    argv = ["tonnage", "search", str(goal_file), "--local", "--json", str(result_file)]
+    done = subprocess.run(
+        [sys.executable, "-m", *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SEARCH_TIMEOUT_S,
+        check=False,
+    )
+    if not result_file.exists():
+        raise RuntimeError(f"tonnage search ended with {done.returncode}:\n{done.stdout[-4000:]}")
+    result: dict[str, Any] = json.loads(result_file.read_text())
+    return result
+
+
+def _truth(setting: Setting, url: str) -> dict[str, Any]:
+    argv = ["deploy.demo.served_model", "--truth", setting.objective, "--of", url, "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", *argv],
+        capture_output=True,
+        text=True,
+        timeout=TRUTH_TIMEOUT_S,
+        check=True,
+    )
+    truth: dict[str, Any] = json.loads(done.stdout)
+    return truth
+
+
+HEAD = (
+    f"{'setting':<8}{'run':>4}{'estimate':>10}{'90 % interval':>17}{'truth':>8}{'error':>8}"
+    f"{'inside':>8}{'s':>7}{'probes':>8}{'requests':>10}{'bad':>7}{'void':>6}{'busy':>6}  status"
+)
+
+
+def line(row: Row) -> str:
+    """A row of the table."""
+    return (
+        f"{row.setting:<8}{row.run:>4}{_rate(row.estimate):>10}"
+        f"{_rate(row.low) + ' – ' + _rate(row.high):>17}{row.truth:>8.1f}"
+        f"{_percent(row.error):>8}{_yes(row.covered):>8}{row.seconds:>7.0f}{row.probes:>8}"
+        f"{row.requests:>10}{row.bad_requests:>7}{row.void_probes:>6}{row.busy_ratio:>6.0%}"
+        f"  {row.status}{'' if row.within_aim else ': ' + row.reason}"
+    )
+
+
+def summary(name: str, rows: list[Row]) -> str:
+    """Medians of a setting, and how often the aims were met."""
+    errors = [abs(row.error) for row in rows if not math.isnan(row.error)]
+    worst = f"{max(errors):.1%}" if errors else "–"
+    return (
+        f"{name:<8}median of {len(rows)}: {statistics.median(r.seconds for r in rows):.0f} s, "
+        f"{statistics.median(r.requests for r in rows):.0f} requests, "
+        f"{statistics.median(r.bad_requests for r in rows):.0f} bad; largest error {worst}; "
+        f"within {ERROR_AIM_RATIO:.0%}: {sum(r.within_aim for r in rows)} of {len(rows)}; "
+        f"truth inside the interval: {sum(r.covered is True for r in rows)}"
+    )
+
+
+def meets_aims(rows: list[Row]) -> bool:
+    """Every answer within 5 %, and the median search of every setting within 3 minutes."""
+    by_setting = [[r for r in rows if r.setting == name] for name in {r.setting for r in rows}]
+    quick = all(statistics.median(r.seconds for r in some) <= SECONDS_AIM for some in by_setting)
+    return quick and all(row.within_aim for row in rows)
+
+
+def _rate(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate:.1f}"
+
+
+def _percent(ratio: float) -> str:
+    return "–" if math.isnan(ratio) else f"{ratio:+.1%}"
+
+
+def _yes(covered: bool | None) -> str:
+    return "–" if covered is None else "yes" if covered else "no"
+
+
+def read(path: Path) -> list[Row]:
+    """Runs done before; none when there is no such file."""
+    return [Row(**row) for row in json.loads(path.read_text())] if path.exists() else []
+
+
+def write(path: Path, rows: list[Row]) -> None:
+    """All runs so far, in one step."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    partial.replace(path)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    names = [setting.name for setting in SETTINGS]
+    parser.add_argument("--settings", default=",".join(names), help=f"of {', '.join(names)}")
+    parser.add_argument("--runs", type=int, default=5, help="of each setting")
+    parser.add_argument("--precision", default="10%")
+    parser.add_argument("--json", type=Path, required=True)
+    given = parser.parse_args()
+    asked = given.settings.split(",")
+    if unknown := set(asked) - set(names):
+        parser.error(f"--settings: {', '.join(sorted(unknown))}: write some of {', '.join(names)}")
+    rows = read(given.json)
+    print(HEAD, flush=True)
+    for setting in (s for s in SETTINGS if s.name in asked):
+        done = {row.run: row for row in rows if row.setting == setting.name}
+        for run in range(1, given.runs + 1):
+            if run not in done:
+                done[run] = measure(setting, run, given.precision)
+                rows.append(done[run])
+                write(given.json, rows)
+            print(line(done[run]), flush=True)
+        print(summary(setting.name, list(done.values())), flush=True)
+    return int(not meets_aims([row for row in rows if row.setting in asked]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
