@@ -155,7 +155,7 @@ class Registry:
         if run in self._queue:
             self._queue.remove(run)
             await self._end(run, Capacity("aborted", f"{reason}, before it began"))
-        elif run in self._orders:
+        elif run in self._orders and (await self.view(run)).state != "ended":
             self._orders[run].abort(reason)
         else:
             record = await self._store.run(run)

@@ -42,8 +42,9 @@ def settled(setting: Setting, tally: Tally) -> Steadiness | None:
     held_s = tally.through_s - setting.probe.ramp_s
     over = tally.through_s >= setting.probe.duration_s
     if not isinstance(setting.goal.warm_up, str):
-        reason = f"held for {explain.duration(held_s)} as asked"
-        return Steadiness("fixed", reason) if over else None
+        if not over:
+            return None
+        return Steadiness("fixed", f"held for {explain.duration(held_s)} as asked")
     levels = window_levels(setting, tally)
     if held_s >= SHORTEST_S - 1e-6 and is_steady(levels):
         return _ended(levels, held_s)

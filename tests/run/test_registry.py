@@ -1,0 +1,266 @@
+"""Which run's turn is it, and what becomes of runs when the controller goes? In virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from controller.errors import Conflict, NotFound
+from controller.run.registry import RESUME_WITHIN_S, Registry
+from controller.search.goal import Goal
+from controller.search.journal import (
+    LoadStopped,
+    Measured,
+    ProbeDecided,
+    ProbeStarted,
+    Resumed,
+    RunEnded,
+)
+from controller.search.view import RunView
+from controller.sim.clock import VirtualClock
+from tests.helpers.builders import a_goal
+from tests.helpers.fakes import MemoryStore, ScriptedFleet
+
+pytestmark = pytest.mark.anyio
+
+
+class World:
+    """A store that outlives controllers, and the fleets they asked for."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.store = MemoryStore()
+        self.fleets: dict[str, ScriptedFleet] = {}
+        self.fences: list[int] = []
+
+    def fleet_of(self, run: str, goal: Goal, fence: int) -> ScriptedFleet:
+        self.fences.append(fence)
+        fleet = self.fleets[run] = ScriptedFleet(self.clock)
+        return fleet
+
+    @asynccontextmanager
+    async def controller(self) -> AsyncIterator[Registry]:
+        registry = Registry(
+            store=self.store, fleet_of=self.fleet_of, clock=self.clock, versions=(("tonnage", "1"),)
+        )
+        await registry.start()
+        try:
+            yield registry
+        finally:
+            await registry.shutdown()
+
+    async def crashed(self, run: str, after_s: float) -> None:
+        """A controller began `run` and was killed in the middle of it: nothing was shut down."""
+        async with self.controller() as registry:
+            await self.clock.sleep(after_s)
+            await registry.view(run)
+            kept, records = dict(self.store.kept), dict(self.store.records)
+            kept = {name: list(events) for name, events in kept.items()}
+        self.store.kept, self.store.records = kept, records
+
+
+async def ended(registry: Registry, run: str) -> RunView:
+    view = RunView(run)
+    async for update in registry.watch(run):
+        view = update.view
+    return view
+
+
+async def test_a_created_run_is_conducted_to_its_end() -> None:
+    world = World()
+    async with world.controller() as registry:
+        run = await registry.create("{}", a_goal())
+        view = await ended(registry, run)
+        assert view.state == "ended"
+        assert view.capacity is not None
+        assert view.capacity.status == "answered"
+        assert view.versions == (("tonnage", "1"),)
+        assert [(r.run, r.status) for r in await registry.runs()] == [(run, "answered")]
+        assert await registry.view(run) == view
+
+
+async def test_runs_take_their_turns_in_the_order_they_came() -> None:
+    world = World()
+    async with world.controller() as registry:
+        runs = [await registry.create("{}", a_goal(name=name)) for name in ("a", "b", "c")]
+        await world.clock.sleep(2.0)
+        assert [registry.ahead(run) for run in runs] == [None, 1, 2]
+    XX    assert world.fences == [1, 2, 3]
+
+
+async def test_ids_sort_by_the_time_of_creation() -> None:
+    world = World()
+    async with world.controller() as registry:
+        ids = []
+        for _ in range(3):
+            ids.append(await registry.create("{}", a_goal()))
+            await world.clock.sleep(1.0)
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 3
+
+
+async def test_the_same_key_makes_one_run_and_refuses_another_goal() -> None:
+    world = World()
+    async with world.controller() as registry:
+        first = await registry.create('{"a": 1}', a_goal(), "key")
+        assert await registry.create('{"a": 1}', a_goal(), "key") == first
+        with pytest.raises(Conflict, match="key"):
+            await registry.create('{"a": 2}', a_goal(), "key")
+        assert len(await registry.runs()) == 1
+
+
+async def test_a_queued_run_is_aborted_at_once_and_never_conducted() -> None:
+    world = World()
+    async with world.controller() as registry:
+        await registry.create("{}", a_goal())
+        queued = await registry.create("{}", a_goal())
+        await registry.abort(queued, "aborted by a person")
+        view = await registry.view(queued)
+        assert view.capacity is not None
+        assert view.capacity.status == "aborted"
+        assert queued not in world.fleets
+
+
+async def test_an_aborted_run_ends_when_its_load_has_stopped() -> None:
+    world = World()
+    async with world.controller() as registry:
+        run = await registry.create("{}", a_goal())
+        await world.clock.sleep(5.0)
+        await registry.abort(run)
+        view = await ended(registry, run)
+        assert view.capacity is not None
+        assert view.capacity.status == "aborted"
+        assert view.load_stopped is True
+        with pytest.raises(Conflict, match="ended as aborted"):
+            await registry.abort(run)
+
+
+async def test_a_run_nobody_created_is_not_found() -> None:
+    world = World()
+    async with world.controller() as registry:
+        for question in (registry.view, registry.events, registry.abort):
+            with pytest.raises(NotFound, match="nope"):
+                await question("nope")
+        with pytest.raises(NotFound, match="nope"):
+            await anext(aiter(registry.watch("nope")))
+
+
+async def test_shutdown_stops_the_load_and_the_next_controller_resumes() -> None:
+    world = World()
+    async with world.controller() as registry:
+        run = await registry.create("{}", a_goal())
+        await world.clock.sleep(20.0)
+    assert not world.fleets[run].is_sending()
+    events = world.store.of(run)
+    assert isinstance(events[-1], LoadStopped)
+    undecided = [e for e in events if isinstance(e, ProbeStarted)][-1].probe
+    decided = [e for e in events if isinstance(e, ProbeDecided)]
+    assert undecided.number == len(decided) + 1
+    await world.clock.sleep(60.0)
+    async with world.controller() as registry:
+        view = await ended(registry, run)
+    later = world.store.of(run)[len(events) :]
+    assert isinstance(later[0], Resumed)
+    assert view.capacity is not None
+    assert view.capacity.status == "answered"
+    assert world.fences == [1, 2]
+    again = next(e for e in later if isinstance(e, ProbeStarted)).probe
+    assert again.number == undecided.number
+
+
+async def test_a_killed_controllers_run_resumes_within_two_minutes() -> None:
+    world = World()
+    async with world.controller() as registry:
+        run = await registry.create("{}", a_goal())
+    await world.crashed(run, after_s=20.0)
+    await world.clock.sleep(RESUME_WITHIN_S - 30.0)
+    async with world.controller() as registry:
+        view = await ended(registry, run)
+    assert any(isinstance(event, Resumed) for event in world.store.of(run))
+    assert view.capacity is not None
+    assert view.capacity.status == "answered"
+
+
+async def test_a_controller_gone_for_too_long_ends_its_run() -> None:
+    world = World()
+    async with world.controller() as registry:
+        run = await registry.create("{}", a_goal())
+    await world.crashed(run, after_s=20.0)
+    await world.clock.sleep(420.0)
+    async with world.controller() as registry:
+        view = await registry.view(run)
+    assert view.capacity is not None
+    assert view.capacity.status == "aborted"
+    assert "gone for 7min" in view.capacity.reason
+    assert "within 2min" in view.capacity.reason
+
+
+async def test_a_run_whose_budget_is_spent_does_not_resume() -> None:
+    world = World()
+    async with world.controller() as registry:
+        run = await registry.create("{}", a_goal(budget_s=60.0))
+    await world.crashed(run, after_s=25.0)
+    await world.clock.sleep(50.0)
+    async with world.controller() as registry:
+        view = await registry.view(run)
+    assert view.capacity is not None
+    assert view.capacity.status == "aborted"
+    assert "budget" in view.capacity.reason
+
+
+async def test_a_run_that_waits_is_vouched_for_while_another_is_conducted() -> None:
+    world = World()
+    async with world.controller() as registry:
+        await registry.create("{}", a_goal())
+        waiting = await registry.create("{}", a_goal())
+        await world.clock.sleep(20.0)
+        gap_s = world.clock.wall() - (await world.store.run(waiting)).alive_at
+    assert gap_s <= 5.0
+
+
+async def test_a_slow_watcher_skips_to_the_latest_and_misses_no_end() -> None:
+    world = World()
+    async with world.controller() as registry:
+        run = await registry.create("{}", a_goal())
+        positions, last = [], None
+        async for update in registry.watch(run):
+            positions.append(update.position)
+            last = update
+            await world.clock.sleep(10.0)
+        assert last is not None
+        assert last.view.state == "ended"
+        assert len(positions) < last.position / 5
+        assert positions == sorted(positions)
+
+
+async def test_a_watcher_that_comes_back_gets_what_it_missed() -> None:
+    world = World()
+    async with world.controller() as registry:
+        run = await registry.create("{}", a_goal())
+        await world.clock.sleep(6.0)
+        first = await anext(aiter(registry.watch(run)))
+        await world.clock.sleep(3.0)
+        later = await anext(aiter(registry.watch(run, after=first.position)))
+        assert [p for p, _ in later.events] == list(range(first.position + 1, later.position + 1))
+        assert any(isinstance(event, Measured) for _, event in later.events)
+        await ended(registry, run)
+        after = await anext(aiter(registry.watch(run, after=later.position)))
+        assert isinstance(after.events[-1][1], RunEnded)
+
+
+async def test_a_run_that_cannot_be_conducted_ends_as_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    async with world.controller() as registry:
+
+        async def no_fence() -> int:
+            raise OSError("the disk is full")
+
+        world.store.next_fence = no_fence  # type: ignore[method-assign]
+        view = await ended(registry, await registry.create("{}", a_goal()))
+        assert view.capacity is not None
+        assert view.capacity.status == "failed"
+        assert "the disk is full" in caplog.text
