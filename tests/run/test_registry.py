@@ -87,7 +87,11 @@ async def test_runs_take_their_turns_in_the_order_they_came() -> None:
         runs = [await registry.create("{}", a_goal(name=name)) for name in ("a", "b", "c")]
         await world.clock.sleep(2.0)
         assert [registry.ahead(run) for run in runs] == [None, 1, 2]
-    XX    assert world.fences == [1, 2, 3]
+        ends = [(await ended(registry, run)).last_at or 0.0 for run in runs]
+    starts = [world.store.of(run)[1].at for run in runs]
+    assert starts[1] >= ends[0]
+    assert starts[2] >= ends[1]
+    assert world.fences == [1, 2, 3]
 
 
 async def test_ids_sort_by_the_time_of_creation() -> None:
