@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/v1", tags=["fleet"])
 @router.get("/fleet", responses=problems(503))
 async def fleet(services: Given) -> FleetShown:
     """Workers heard of within the last seconds."""
-    workers = [_shown(heard) for heard in await services.fleet.workers()]
+    workers = [_shown(heard) for heard in await services.fleet.fleet()]
     return FleetShown(workers=workers, rate_per_s=sum(w.rate_per_s or 0.0 for w in workers))
 
 

@@ -60,7 +60,7 @@ async def _workers(services: Services) -> tuple[Heard, ...] | None:
     """The fleet, or None when Redis does not answer."""
     try:
         async with asyncio.timeout(_ANSWER_S):
-            return await services.fleet.workers()
+            return await services.fleet.fleet()
     except (FleetError, TimeoutError):
         return None
 

@@ -21,12 +21,14 @@ from controller.search.goal import Goal
 from controller.search.view import RunView
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Protocol):
     """A worker of the fleet and how long ago it was last heard."""
 
-    hello: Hello
-    age_s: float
+    @property
+    def hello(self) -> Hello: ...
+
+    @property
+    def age_s(self) -> float: ...
 
 
 class Runs(Protocol):
@@ -72,7 +74,7 @@ class Store(Artefacts, Protocol):
 class FleetView(Protocol):
     """Who is there to send load."""
 
-    async def workers(self) -> tuple[Heard, ...]:
+    async def fleet(self) -> tuple[Heard, ...]:
         """Workers heard of within the last seconds.
 
         Raises:

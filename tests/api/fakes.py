@@ -15,7 +15,7 @@ from contract.messages import Hello
 from contract.report import Health, Ledger
 from contract.units import Rate, Seconds
 from controller import settings
-from controller.api.services import Heard
+from controller.adapters.control_link import Seen
 from controller.app import create_app
 from controller.errors import Conflict, FleetLost, NotFound
 from controller.ports import RunRecord
@@ -148,10 +148,10 @@ class FakeFleet:
     """Workers as the test wants them; `down` means that Redis is gone."""
 
     def __init__(self) -> None:
-        self.heard: tuple[Heard, ...] = ()
+        self.heard: tuple[Seen, ...] = ()
         self.down = False
 
-    async def workers(self) -> tuple[Heard, ...]:
+    async def fleet(self) -> tuple[Seen, ...]:
         if self.down:
             raise FleetLost("Redis does not answer")
         return self.heard
@@ -217,7 +217,7 @@ class Api:
         return faults
 
 
-def heard(worker: str, **changes: Any) -> Heard:
+def heard(worker: str, **changes: Any) -> Seen:
     hello = Hello(
         worker=worker,
         boot="b1",
@@ -228,7 +228,7 @@ def heard(worker: str, **changes: Any) -> Heard:
         health=Health(cpu_ratio=0.25, clock_offset_us=120),
         **changes,
     )
-    return Heard(hello, 0.5)
+    return Seen(hello, 0.5)
 
 
 def probe(number: int = 1, rate: float = 100.0) -> Probe:

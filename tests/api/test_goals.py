@@ -193,8 +193,15 @@ def test_the_time_out_is_ten_times_the_largest_limit_unless_given(locustfiles: P
     assert goal_of(document, rules((), locustfiles)).workload.timeout_s == 10.0
 
 
-def test_only_a_simulation_takes_simulated_targets(locustfiles: Path) -> None:
-    held_to = simulation_rules(locustfiles)
+def test_a_goal_of_three_lines_is_enough(locustfiles: Path) -> None:
+    document = {name: goal_document()[name] for name in ("target", "slo", "search")}
+    goal = goal_of(document, rules((), locustfiles))
+    assert (goal.name, goal.workload.user) == ("127.0.0.1:9100", "plain_http")
+    assert goal.workload.law == Law("poisson")
+
+
+def test_only_a_simulation_takes_simulated_targets() -> None:
+    held_to = simulation_rules()
     document = goal_document(target="sim://batch?base=20ms")
     assert goal_of(document, held_to).targets == ("sim://batch?base=20ms",)
     with pytest.raises(GoalRefused, match="is not simulated"):

@@ -27,7 +27,7 @@ def test_every_error_has_a_status() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("kind", sorted(tree(errors.Error), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(tree(errors.Error), key=str))
 async def test_every_error_shows_as_a_problem(kind: type[errors.Error]) -> None:
     api = Api()
     api.runs.broken = example(kind)

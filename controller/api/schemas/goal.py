@@ -122,7 +122,9 @@ class GoalDocument(_Part):
     ] = {}
     slo: Annotated[list[ObjectiveField], Field(min_length=1)]
     workload: Annotated[
-        WorkloadDocument, BeforeValidator(_object_or_nothing), Field(default_factory=dict)
+        WorkloadDocument,
+        BeforeValidator(_object_or_nothing),
+        Field(default_factory=WorkloadDocument),
     ]
     search: SearchDocument
     warm_up: WarmUpField = "auto"
