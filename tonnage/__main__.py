@@ -146,7 +146,9 @@ def main() -> None:
 
 
 def _complain(text: str) -> None:
-    Console(stderr=True).print(f"tonnage: {text}", style="red", markup=False, highlight=False)
+    Console(stderr=True).print(
+        f"tonnage: {text}", style="red", markup=False, highlight=False, soft_wrap=True
+    )
 
 
 if __name__ == "__main__":

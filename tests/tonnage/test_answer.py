@@ -1,0 +1,99 @@
+"""Does the terminal show the answer first, and never a number that is none?"""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tests.tonnage.documents import result
+from tonnage.answer import headline, show
+
+
+def shown(document: dict[str, Any], width: int = 160) -> str:
+    out = io.StringIO()
+    show(document, Console(file=out, width=width))
+    return out.getvalue()
+
+
+def capacity(**numbers: float | None) -> dict[str, Any]:
+    return {**dict.fromkeys(("estimate", "low", "high", "strict", "safe")), **numbers}
+
+
+@pytest.mark.parametrize(
+    ("status", "numbers", "expected"),
+    [
+        (
+            "answered",
+            {"estimate": 100.0, "low": 95.5, "high": 104.46},
+            "100.0/s, 90 % between 95.5/s and 104.5/s",
+        ),
+        ("answered", {"estimate": 100.0}, "about 100.0/s, without an interval"),
+        ("at_least", {"estimate": 2000.0}, "at least 2k/s"),
+        ("at_most", {"estimate": 20.0}, "at most 20/s"),
+        ("no_verdict", {}, "no number: no_verdict"),
+        ("failed", {}, "no number: failed"),
+    ],
+)
+def test_the_headline_says_what_is_known(
+    status: str, numbers: dict[str, float], expected: str
+) -> None:
+    assert headline(result(status=status, capacity=capacity(**numbers))) == expected
+
+
+def test_a_rejected_run_has_no_capacity_at_all() -> None:
+    assert headline(result(status="rejected", capacity=None)) == "no number: rejected"
+
+
+def test_the_block_says_number_reason_cost_and_generator_in_that_order() -> None:
+    told = shown(result())
+    places = [
+        told.index(text)
+        for text in (
+            "answered",
+            "100.0/s, 90 % between",
+            "safe to plan with: 97.0/s",
+            "p99 response_time limits it.",
+            "cost: 1min2s, 4,321 requests, 12 of them bad",
+            "send lag p99 0.31 ms, 0 shed, 2 missed, 1 void probes",
+            "offered/s",
+        )
+    ]
+    assert places == sorted(places)
+
+
+def test_every_probe_has_a_row_with_verdict_and_reason() -> None:
+    told = shown(result())
+    row = next(line for line in told.splitlines() if "● pass" in line)
+    assert " ".join(row.split()) == "90.2 – 30.0 99.9 1 4.0 ● pass within budget"
+    void = next(line for line in told.splitlines() if "○ void" in line)
+    assert " ".join(void.split()).startswith("120.0 – – – 0 2.0 ○ void")
+    assert "worker w1 was lost in mid-probe" in void
+
+
+def test_the_gate_is_told_when_the_goal_has_one() -> None:
+    gate = {"require": 200.0, "met": False, "reason": "safe is 97/s, below 200/s"}
+    assert "require: safe is 97/s, below 200/s" in shown(result(gate=gate))
+    assert "require" not in shown(result())
+
+
+def test_no_safe_number_is_offered_without_an_answer() -> None:
+    document = result(status="no_verdict", capacity=capacity(safe=97.0))
+    assert "safe to plan with" not in shown(document)
+
+
+def test_a_run_that_measured_nothing_is_shown_without_a_table() -> None:
+    told = shown(
+        result(
+            status="rejected",
+            capacity=None,
+            probes=[],
+            generator={"send_lag_p99_ms": None, "shed": 0, "missed": 0, "void_probes": 0},
+        )
+    )
+    assert "offered/s" not in told
+    assert "send lag" not in told
+
+
+def test_markup_in_a_reason_is_text() -> None:
+    assert "[bold]x[/bold]" in shown(result(reason="[bold]x[/bold]"))
