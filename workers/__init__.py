@@ -1,0 +1,1 @@
+"""How does one process offer its share of the load, exactly when it is due?"""

@@ -1,0 +1,69 @@
+"""How is a worker started?
+
+    python -m workers --id w1 [--redis-url URL] [--allow HOST:PORT]... [--parent-pid PID]
+
+The Redis URL may hold a password: TONNAGE_REDIS_URL keeps it out of the process list.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()  # before anything below imports a socket
+
+import argparse  # noqa: E402
+import logging  # noqa: E402
+import os  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+
+import gevent  # noqa: E402
+
+from workers.guard import AllowListError, parse_target  # noqa: E402
+from workers.process import end_with_parent  # noqa: E402
+from workers.worker import Options, Worker  # noqa: E402
+
+REDIS_URL = "TONNAGE_REDIS_URL"
+SCHEMES = ("redis://", "rediss://", "unix://")
+BAD_ARGUMENTS = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = read_options(argv)
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    if options.parent_pid is not None and not end_with_parent(options.parent_pid):
+        return 0
+    worker = Worker(options, os.environ)
+    gevent.signal_handler(signal.SIGTERM, worker.stop, "SIGTERM")
+    if options.parent_pid is None:
+        gevent.signal_handler(signal.SIGINT, worker.stop, "SIGINT")
+    else:  # a Ctrl-C reaches the whole group; the parent stops the load first, then ends us
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return worker.run()
+
+
+def read_options(argv: Sequence[str] | None) -> Options:
+    """Read the command line; what is wrong with it ends the process with status 2."""
+    parser = argparse.ArgumentParser(prog="python -m workers", description="Offer load for a run.")
+    parser.add_argument("--redis-url", default=os.environ.get(REDIS_URL), metavar="URL")
+    parser.add_argument("--id", required=True, help="name of this worker in its fleet")
+    parser.add_argument("--allow", action="append", default=[], metavar="HOST:PORT")
+    parser.add_argument("--parent-pid", type=int, metavar="PID")
+    given = parser.parse_args(argv)
+    if not given.redis_url:
+        parser.error(f"no Redis: set {REDIS_URL} or give --redis-url redis://HOST:PORT")
+    if not given.redis_url.startswith(SCHEMES):
+        parser.error("the Redis URL must begin with redis://, rediss:// or unix://")
+    for target in given.allow:
+        try:
+            parse_target(target)
+        except AllowListError as error:
+            parser.error(f"--allow: {error}")
+    return Options(given.redis_url, given.id, tuple(given.allow), given.parent_pid)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

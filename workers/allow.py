@@ -1,0 +1,58 @@
+"""May this worker put load on that target?
+
+Loopback always, anything else only when it is on the worker's own list and on the run's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
+
+
+def endpoint(target: str) -> str:
+    """HOST:PORT of a target's URL.
+
+    Raises:
+        ValueError: it is not a URL with a host and a known port.
+    """
+    parts = urlsplit(target)
+    port = parts.port or _PORTS.get(parts.scheme)
+    if not parts.hostname or port is None:
+        raise ValueError(f"target {target!r} is not a URL such as http://127.0.0.1:9100")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{host}:{port}"
+
+
+def is_loopback(allowed: str) -> bool:
+    """Whether HOST:PORT names this machine and no other."""
+    host = allowed.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def reachable(own: Iterable[str], run: Iterable[str]) -> tuple[str, ...]:
+    """What of the run's list this worker may reach."""
+    listed = {entry.lower() for entry in own}
+    return tuple(entry for entry in run if is_loopback(entry) or entry.lower() in listed)
+
+
+def refusal(targets: Iterable[str], own: Iterable[str], run: Iterable[str]) -> str | None:
+    """One sentence when a target may not be reached; None when all may."""
+    own, run = tuple(own), tuple(run)
+    listed = {entry.lower() for entry in run}
+    allowed = {entry.lower() for entry in reachable(own, run)}
+    for target in targets:
+        try:
+            wanted = endpoint(target)
+        except ValueError as error:
+            return str(error)
+        if wanted.lower() not in listed:
+            return f"target {wanted} is not among the run's allowed targets; allow it there"
+        if wanted.lower() not in allowed:
+            return f"target {wanted} is not allowed by this worker; start it with --allow {wanted}"
+    return None

@@ -1,0 +1,111 @@
+"""Which objectives does an arrival break, and when is that known?
+
+Objective k of the goal is bit k of a mask. A latency objective covers the requests of its name,
+or all; it is broken by a covered request over its limit and by any failure of the arrival. What
+timed out, failed before any request ended, or was shed counts for every objective.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from contract.objectives import Objective
+from workers.clock import NS_PER_S
+from workers.permit import FAILED, TIMED_OUT, Permit
+
+_FROM_DUE = ("response_time", "e2e")
+_PHASES = {"ttft": "ttft_s", "tpot": "tpot_s", "itl": "itl_s"}
+
+
+class Judge:
+    """Applies the objectives of one goal, in its order."""
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self.count = len(objectives)
+        self.all = (1 << self.count) - 1
+        self._latency = [
+            (1 << place, o.request_name, o.metric or "response_time", o.limit_s)
+            for place, o in enumerate(objectives)
+            if o.limit_s is not None
+        ]
+        self._named = [
+            (1 << place, o.request_name)
+            for place, o in enumerate(objectives)
+            if o.limit_s is None and o.request_name is not None
+        ]
+        self._unnamed = _mask(objectives, lambda o: o.request_name is None)
+        self._latency_mask = _mask(objectives, lambda o: o.limit_s is not None)
+        self._goodput = _mask(objectives, lambda o: o.kind == "goodput")
+        self._age_limits = [
+            (bit, metric in _FROM_DUE, limit)
+            for bit, name, metric, limit in self._latency
+            if name is None and metric not in _PHASES
+        ]
+
+    @property
+    def overdue_s(self) -> float:
+        """Age of the oldest request in flight from which it is over a latency limit."""
+        return min((limit for _, _, limit in self._age_limits), default=math.inf)
+
+    def request(
+        self,
+        permit: Permit,
+        name: str | None,
+        times_s: tuple[float, float],
+        phases: Mapping[str, object],
+    ) -> None:
+        """Judge one request that ended; `times_s` are its response and its service time.
+
+        `phases` may hold `ttft_s`, `tpot_s` and `itl_s`; one that an objective needs and that
+        is not there was not shown to be inside the limit.
+        """
+        for bit, wanted, metric, limit_s in self._latency:
+            if wanted is not None and wanted != name:
+                continue
+            permit.covered |= bit
+            if metric in _FROM_DUE:
+                measured = times_s[0]
+            elif metric == "service_time":
+                measured = times_s[1]
+            else:
+                measured = _number(phases.get(_PHASES[metric]))
+            if not measured <= limit_s:
+                permit.bad |= bit
+        for bit, wanted in self._named:
+            if wanted == name:
+                permit.covered |= bit
+
+    def verdict(self, permit: Permit) -> tuple[int, int]:
+        """Masks of the objectives that judge an ended arrival, and of those it is bad for."""
+        failed = permit.outcome in (FAILED, TIMED_OUT)
+        if permit.outcome == TIMED_OUT or (failed and not permit.requests):
+            return self.all, self.all
+        judged = self._unnamed | permit.covered
+        if failed:
+            return judged, judged
+        bad = permit.bad
+        if bad & self._latency_mask:
+            bad |= self._goodput
+        return judged, bad & judged
+
+    def over_limit(self, permit: Permit, now_ns: int) -> int:
+        """Mask of the latency objectives that an arrival still in flight has already broken.
+
+        Its age speaks only while no request of it has ended, and not for phases within one.
+        """
+        if permit.failed:
+            return self._latency_mask & (self._unnamed | permit.covered)
+        over = permit.bad
+        if not permit.requests:
+            for bit, from_due, limit_s in self._age_limits:
+                since_ns = permit.due_ns if from_due else permit.start_ns
+                if now_ns - since_ns > limit_s * NS_PER_S:
+                    over |= bit
+        return over
+
+
+def _mask(objectives: Sequence[Objective], chosen: Callable[[Objective], bool]) -> int:
+    return sum(1 << place for place, o in enumerate(objectives) if chosen(o))
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan

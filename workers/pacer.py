@@ -1,0 +1,104 @@
+"""Which arrivals are due now?
+
+The pacer walks this worker's share of the schedule and releases every arrival that is due, each
+with its own due time however late the loop is. What nobody may send any more is accounted for:
+missed if it was due before, cancelled if it would have been due later in the slice at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from contract.arrivals import Due
+from contract.report import BUCKET_NS
+from workers.clock import Now, monotonic_ns
+from workers.timer import Timer, make_timer
+
+LATE_NS = 100_000_000
+"""What was due longer ago than this when its plan came is missed; as much grace at its end."""
+DENSE_GAP_NS = 500_000
+"""Shortest time between two wake-ups: each costs 40 us, and dense arrivals share one."""
+
+
+class Sink(Protocol):
+    """Where arrivals go; indices and due times (ns from the epoch) as in the schedule."""
+
+    def release(self, index: int, due_ns: int) -> None: ...
+
+    def miss(self, index: int, due_ns: int) -> None: ...
+
+    def cancel(self, index: int, due_ns: int) -> None: ...
+
+
+class Pacer:
+    """Paces one probe; `until_ns` (monotonic) is the instant after which it releases nothing."""
+
+    def __init__(
+        self,
+        share: Iterator[tuple[Due, Due]],
+        epoch_ns: int,
+        sink: Sink,
+        *,
+        now: Now = monotonic_ns,
+        timer: Callable[[Callable[[], None]], Timer] = make_timer,
+    ) -> None:
+        self.until_ns = 0
+        self._share = share
+        self._epoch_ns = epoch_ns
+        self._sink = sink
+        self._now = now
+        self._timer = timer(self._wake)
+        self._indices: list[int] = []
+        self._due_ns: list[int] = []
+        self._place = 0
+        self._is_stopped = False
+
+    @property
+    def exhausted(self) -> bool:
+        """Nothing is left to release."""
+        return self._is_stopped or self._next_ns() is None
+
+    def start(self, received_ns: int) -> None:
+        """Begin, `received_ns` (monotonic) being when the plan came."""
+        bound_ns = received_ns - self._epoch_ns - LATE_NS
+        while (due_ns := self._next_ns()) is not None and due_ns < bound_ns:
+            self._sink.miss(self._take(), due_ns)
+        self._wake()
+
+    def stop(self) -> None:
+        """Release nothing more and account for what that leaves; idempotent."""
+        if self._is_stopped:
+            return
+        self._timer.close()
+        passed_ns = self._now() - self._epoch_ns
+        slice_end_ns = -(-passed_ns // BUCKET_NS) * BUCKET_NS
+        while (due_ns := self._next_ns()) is not None and due_ns < slice_end_ns:
+            lose = self._sink.miss if due_ns <= passed_ns else self._sink.cancel
+            lose(self._take(), due_ns)
+        self._is_stopped = True
+
+    def _wake(self) -> None:
+        now_ns = self._now()
+        if self._is_stopped or now_ns > self.until_ns:
+            return  # the owner stops the probe; what is overdue is missed then
+        passed_ns = now_ns - self._epoch_ns
+        while (due_ns := self._next_ns()) is not None and due_ns <= passed_ns:
+            self._sink.release(self._take(), due_ns)
+        if due_ns is not None:
+            self._timer.arm(max(self._epoch_ns + due_ns, now_ns + DENSE_GAP_NS))
+
+    def _next_ns(self) -> int | None:
+        """Due time of the next arrival, computing the next chunk when it is needed."""
+        if self._place == len(self._due_ns):
+            indices, due_ns = next(self._share, (None, None))
+            if indices is None or due_ns is None:
+                return None
+            self._indices, self._due_ns = indices.tolist(), due_ns.tolist()
+            self._place = 0
+        return self._due_ns[self._place]
+
+    def _take(self) -> int:
+        index = self._indices[self._place]
+        self._place += 1
+        return index

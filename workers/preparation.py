@@ -1,0 +1,178 @@
+"""Can this worker take part in a run, and what does it say if not?"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from contract.messages import Prepare, Ready
+from contract.objectives import ObjectiveError, parse_objective
+from contract.units import Rate
+from workers import allow
+from workers.headers import resolve_headers
+from workers.judge import Judge
+from workers.order import CannotPrepare, Loaded, Order
+from workers.probe import Identity
+
+RATE_PER_S = Rate(3000.0)
+"""What a worker is believed to send until it measures itself."""
+START_S = 15.0
+"""on_start of the first users may take this long."""
+FIRST_USERS = (10, 200)
+DEFAULT_LIMIT_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Store(Protocol):
+    """Where artefacts are."""
+
+    def artefact(self, sha256: str) -> bytes | None:
+        """The bytes; raises OSError when the store does not answer."""
+
+
+class Loader(Protocol):
+    """What preparation needs of `workers.engine.Engine`."""
+
+    @property
+    def users(self) -> int: ...
+
+    def load(self, order: Order) -> Loaded: ...
+
+    def spawn(self, count: int, timeout_s: float) -> str | None: ...
+
+    def want_users(self, count: int) -> None: ...
+
+    def check(self, timeout_s: float) -> str | None: ...
+
+    def settled(self) -> None: ...
+
+    def release(self, timeout_s: float = ...) -> None: ...
+
+
+class Connections(Protocol):
+    """What preparation needs of `workers.guard.Guard`."""
+
+    def update(self, allowed: Iterable[str]) -> None: ...
+
+    def reset(self) -> None: ...
+
+
+class Preparer:
+    """Loads the user of a run, and lets it go again."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        engine: Loader,
+        guard: Connections,
+        store: Store,
+        *,
+        allowed: tuple[str, ...],
+        environment: Mapping[str, str],
+    ) -> None:
+        self.allowed = allowed
+        self._identity = identity
+        self._engine = engine
+        self._guard = guard
+        self._store = store
+        self._environment = environment
+
+    def prepare(self, message: Prepare) -> Ready:
+        """Load, start users, and when asked check the target; waits for all of it."""
+        try:
+            loaded = self._load(message)
+        except (CannotPrepare, ValueError) as error:
+            log.warning("run %s: not prepared: %s", message.run, error)
+            self.release()
+            return self._answer(message, error=str(error))
+        self._engine.settled()
+        log.info("run %s: prepared, %d users", message.run, self._engine.users)
+        return self._answer(message, loaded=loaded)
+
+    def refuse(self, message: Prepare, reason: str) -> Ready:
+        """The answer to a run that this worker does not even try to load."""
+        return self._answer(message, error=reason)
+
+    def release(self) -> None:
+        """Let the run's users go, and connect to nothing of it any more."""
+        self._engine.release()
+        self._guard.reset()
+
+    def _load(self, message: Prepare) -> Loaded:
+        judge_of(message)
+        refused = allow.refusal(message.targets, self.allowed, message.allowed_targets)
+        if refused is not None:
+            raise CannotPrepare(refused)
+        headers = resolve_headers(message.headers, self._environment)
+        requests = self._fetch(message.requests_sha256)
+        self._guard.update(allow.reachable(self.allowed, message.allowed_targets))
+        order = Order(
+            user=message.user,
+            targets=message.targets,
+            model=message.model,
+            headers=headers,
+            options=message.options,
+            requests=requests,
+            seed=message.seed,
+            position=message.workers.index(self._identity.worker),
+            workers=len(message.workers),
+            worker=self._identity.worker,
+        )
+        loaded = self._engine.load(order)
+        error = self._engine.spawn(users_at_first(message), START_S)
+        if error is None and message.check_by == self._identity.worker:
+            error = self._engine.check(message.timeout_s)
+        if error is not None:
+            raise CannotPrepare(error)
+        return loaded
+
+    def _fetch(self, sha256: str | None) -> bytes | None:
+        if sha256 is None:
+            return None
+        try:
+            data = self._store.artefact(sha256)
+        except Exception as error:
+            raise CannotPrepare(f"recorded requests could not be fetched: {error}") from error
+        if data is None:
+            raise CannotPrepare(f"recorded requests {sha256[:12]} are not stored any more")
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise CannotPrepare(f"recorded requests {sha256[:12]} do not match their hash")
+        return data
+
+    def _answer(
+        self, message: Prepare, *, loaded: Loaded | None = None, error: str | None = None
+    ) -> Ready:
+        return Ready(
+            run=message.run,
+            fence=message.fence,
+            worker=self._identity.worker,
+            boot=self._identity.boot,
+            error=error,
+            user_sha256=loaded.sha256 if loaded else None,
+            warnings=loaded.warnings if loaded else (),
+            rate_per_s=RATE_PER_S,
+        )
+
+
+def judge_of(message: Prepare) -> Judge:
+    """The objectives of a run, ready to judge.
+
+    Raises:
+        CannotPrepare: one of them cannot be read.
+    """
+    try:
+        return Judge([parse_objective(text) for text in message.objectives])
+    except ObjectiveError as error:
+        raise CannotPrepare(str(error)) from error
+
+
+def users_at_first(message: Prepare) -> int:
+    """Users that the highest rate keeps busy when answers take as long as they may (Little)."""
+    limits = [parse_objective(text).limit_s or 0.0 for text in message.objectives]
+    longest_s = max(limits, default=0.0) or DEFAULT_LIMIT_S
+    least, most = FIRST_USERS
+    return min(max(math.ceil(message.max_rate / len(message.workers) * longest_s), least), most)

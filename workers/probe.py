@@ -1,0 +1,177 @@
+"""How does one plan become load, reports and an end on this worker?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contract.messages import DEAD_MAN_S, Drained, Plan
+from contract.report import Health, Ledger, Report
+from workers.clock import NS_PER_S, Now, monotonic_ns
+from workers.gate import Gate
+from workers.judge import Judge
+from workers.pacer import LATE_NS, Pacer
+from workers.permit import CANCELLED, MISSED
+from workers.recorder import Recorder
+from workers.timer import Timer, make_timer
+
+END_OF_PLAN = "the plan's end"
+LEASE_NS = round(DEAD_MAN_S * NS_PER_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """This worker, as messages name it."""
+
+    worker: str
+    boot: str
+
+
+class RunningProbe:
+    """One probe, from its plan to its last report; drive it with `tick` and `report`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        identity: Identity,
+        gate: Gate,
+        judge: Judge,
+        *,
+        epoch_ns: int,
+        timeout_s: float,
+        now: Now = monotonic_ns,
+        timer: Callable[[Callable[[], None]], Timer] = make_timer,
+    ) -> None:
+        self.plan = plan
+        self.ended: str | None = None
+        self._gate = gate
+        self._now = now
+        self._identity = identity
+        self._epoch_ns = epoch_ns
+        self._end_ns = epoch_ns + round(plan.duration_s * NS_PER_S)
+        self._received_ns = now()
+        self._cadence_ns = round(plan.cadence_s * NS_PER_S)
+        self._reported = 0
+        position = plan.workers.index(identity.worker)
+        self._recorder = Recorder(self._header(), judge, epoch_ns, now=now)
+        share = plan.schedule().share(position, len(plan.workers))
+        self._pacer = Pacer(share, epoch_ns, self, now=now, timer=timer)
+        gate.open(
+            cap=plan.in_flight_cap,
+            timeout_s=timeout_s,
+            overdue_s=judge.overdue_s,
+            seed=hash((plan.seed, plan.probe, position)),
+        )
+        self.renew(self._received_ns)
+
+    @property
+    def totals(self) -> Ledger:
+        return self._recorder.totals
+
+    @property
+    def received_ns(self) -> int:
+        return self._received_ns
+
+    @property
+    def drained(self) -> bool:
+        """The load has ended and nothing of it is in flight."""
+        return self.ended is not None and self._gate.in_flight == 0
+
+    def start(self) -> None:
+        self._pacer.start(self._received_ns)
+
+    def renew(self, beat_ns: int) -> None:
+        """A beat was new at monotonic `beat_ns`; nothing is sent once it is too old."""
+        self._pacer.until_ns = min(beat_ns + LEASE_NS, self._end_ns + LATE_NS)
+
+    def stop(self, reason: str) -> None:
+        """End the load; arrivals in flight go on. The first reason stands."""
+        if self.ended is None:
+            self.ended = reason
+            self._pacer.stop()
+            self._gate.close()
+
+    def tick(self) -> None:
+        """Time out what is overdue, and end the load when the plan does."""
+        self._gate.sweep()
+        if self.ended is None and self._now() >= self._end_ns and self._pacer_done():
+            self.stop(END_OF_PLAN)
+
+    @property
+    def report_due(self) -> bool:
+        return self._now() - self._epoch_ns >= (self._reported + 1) * self._cadence_ns
+
+    def report(self, health: Health) -> Report:
+        """Increments up to the last whole cadence."""
+        self._reported = (self._now() - self._epoch_ns) // self._cadence_ns
+        return self._recorder.flush(self._reported * self._cadence_ns, health)
+
+    def last_words(self, health: Health) -> tuple[Report, Drained]:
+        """The final report and what says that it is the final one."""
+        report = self._recorder.flush(self._now() - self._epoch_ns, health, final=True)
+        drained = Drained(
+            run=self.plan.run,
+            fence=self.plan.fence,
+            probe=self.plan.probe,
+            worker=self._identity.worker,
+            boot=self._identity.boot,
+            totals=report.totals,
+            sequence=0,
+            reason=self.ended or END_OF_PLAN,
+        )
+        return report, drained
+
+    def release(self, index: int, due_ns: int) -> None:
+        self._gate.release(self._recorder.permit(index, due_ns))
+
+    def miss(self, index: int, due_ns: int) -> None:
+        self._recorder.permit(index, due_ns).start = MISSED
+
+    def cancel(self, index: int, due_ns: int) -> None:
+        self._recorder.permit(index, due_ns).start = CANCELLED
+
+    def _pacer_done(self) -> bool:
+        return self._pacer.exhausted or self._now() > self._end_ns + LATE_NS
+
+    def _header(self) -> Report:
+        return Report(
+            run=self.plan.run,
+            fence=self.plan.fence,
+            probe=self.plan.probe,
+            worker=self._identity.worker,
+            boot=self._identity.boot,
+            sequence=0,
+            through_ns=0,
+            through_index=0,
+            totals=Ledger(),
+        )
+
+
+def refusal(plan: Plan, *, epoch_ns: int, now_ns: int) -> str | None:
+    """Why this worker must not carry out `plan`; None when it may."""
+    fleet_ceiling = plan.rate_ceiling * len(plan.workers)
+    highest = max(plan.rate, plan.ramp_from if plan.ramp_s > 0 else plan.rate)
+    if highest > fleet_ceiling:
+        return (
+            f"refused: {highest:g}/s is above the ceiling of {plan.rate_ceiling:g}/s "
+            f"for each of {len(plan.workers)} workers"
+        )
+    if now_ns >= epoch_ns + round(plan.duration_s * NS_PER_S):
+        return "refused: the plan had ended before it came"
+    if plan.cadence_s <= 0 or plan.in_flight_cap < 1:
+        return "refused: cadence_s and in_flight_cap must be above zero"
+    return None
+
+
+def refused(plan: Plan, identity: Identity, reason: str) -> Drained:
+    """The answer to a plan that is not carried out."""
+    return Drained(
+        run=plan.run,
+        fence=plan.fence,
+        probe=plan.probe,
+        worker=identity.worker,
+        boot=identity.boot,
+        totals=Ledger(),
+        sequence=0,
+        reason=reason,
+    )

@@ -1,0 +1,143 @@
+"""How do the parts of a worker come together, live and end?"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from urllib.parse import urlsplit
+
+from contract.messages import Hello
+from contract.report import Health
+from workers import guard
+from workers.agent import Agent
+from workers.clock import RedisClock
+from workers.engine import Engine
+from workers.gate import Gate
+from workers.health import HealthProbe
+from workers.link import Link, address
+from workers.preparation import RATE_PER_S, Preparer
+from workers.probe import Identity
+from workers.process import raise_open_files, too_few_files
+from workers.waiting import at_most
+
+TICK_S = 0.02
+IDLE_TICK_S = 0.1
+LEAVE_S = 0.6
+"""Users, and then the link, may take this long each when the process ends."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`allowed`: HOST:PORT that this worker may put load on, besides loopback."""
+
+    redis_url: str
+    worker: str
+    allowed: tuple[str, ...]
+    parent_pid: int | None = None
+
+
+class Worker:
+    """One process: `run` until `stop`."""
+
+    def __init__(self, options: Options, environment: Mapping[str, str]) -> None:
+        self._options = options
+        self._identity = Identity(options.worker, uuid.uuid4().hex[:12])
+        self._ending: str | None = None
+        self._open_files = raise_open_files()
+        self._guard = guard.install(())
+        self._let_redis(options.redis_url)
+        self._clock = RedisClock()
+        self._link = Link(options.redis_url, self._clock)
+        self._gate = Gate()
+        self._engine = Engine(self._gate)
+        self._health = HealthProbe(self._clock)
+        preparer = Preparer(
+            self._identity,
+            self._engine,
+            self._guard,
+            self._link,
+            allowed=options.allowed,
+            environment=environment,
+        )
+        self._agent = Agent(
+            self._identity,
+            self._link,
+            self._clock,
+            self._gate,
+            self._engine,
+            preparer=preparer,
+            health=self._read_health,
+        )
+        self._version = _version()
+
+    def run(self) -> int:
+        """Obey messages until told to stop; gives the exit status."""
+        log.info("worker %s serves Redis at %s", self._identity.worker, address(self._redis_url))
+        self._link.start(self._hello)
+        while self._ending is None:
+            message = self._link.receive(TICK_S if self._agent.is_busy else IDLE_TICK_S)
+            if message is not None:
+                self._agent.obey(message)
+            self._agent.tick()
+            if not self._link.alive:
+                self._leave("the link to Redis failed")
+                return 1
+            if self._options.parent_pid not in (None, os.getppid()):
+                self.stop("the parent process has ended")
+        self._leave(self._ending)
+        return 0
+
+    def stop(self, reason: str) -> None:
+        """Have `run` return soon."""
+        self._ending = self._ending or reason
+
+    @property
+    def _redis_url(self) -> str:
+        return self._options.redis_url
+
+    def _leave(self, reason: str) -> None:
+        log.info("worker %s ends: %s", self._identity.worker, reason)
+        self._agent.shut_down(reason)
+        with at_most(LEAVE_S):
+            self._engine.release(LEAVE_S / 2)
+        self._link.close(self._identity.worker, LEAVE_S)
+        self._health.close()
+
+    def _hello(self) -> Hello:
+        return Hello(
+            worker=self._identity.worker,
+            boot=self._identity.boot,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=self._version,
+            rate_per_s=RATE_PER_S,
+            targets=self._options.allowed,
+            run=self._agent.run,
+            probe=self._agent.probe,
+            health=self._read_health() if self._agent.probe is None else Health(),
+        )
+
+    def _read_health(self) -> Health:
+        self._health.users = self._engine.users
+        note = too_few_files(self._open_files, self._engine.users)
+        health = self._health.read()
+        return health if note is None else replace(health, note=note)
+
+    def _let_redis(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "unix":
+            self._guard.also(parts.hostname or "127.0.0.1", parts.port or 6379)
+
+
+def _version() -> str:
+    try:
+        return version("tonnage")
+    except PackageNotFoundError:
+        return "0"
