@@ -5,7 +5,9 @@ A simulated arrival is one request: it has a response and a service time, and no
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,12 +182,7 @@ def spans(due_ns: Whole) -> list[tuple[int, int, int]]:
 def ticks(decided: Decided) -> tuple[Tick, ...]:
     """Completions by 20 ms; what timed out completed nothing."""
     answered = ~decided.timed_out
-    if not answered.any():
-        return ()
-    at, place = np.unique(decided.end_ns[answered] // TICK_NS, return_inverse=True)
-    completed = np.bincount(place)
-    errors = np.bincount(place, weights=decided.errors[answered])
-    return tuple(
-        Tick(int(index), int(count), int(wrong))
-        for index, count, wrong in zip(at, completed, errors, strict=True)
-    )
+    at = (decided.end_ns[answered] // TICK_NS).tolist()
+    completed = Counter(at)
+    errors = Counter(compress(at, decided.errors[answered].tolist()))
+    return tuple(Tick(index, completed[index], errors[index]) for index in sorted(completed))

@@ -12,17 +12,14 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from contract.arrivals import Schedule
 from contract.latency import Histogram
 from contract.report import DueBucket, FleetReport, Ledger
-from controller.sim.arrivals import Arrivals
-from controller.sim.judging import Decided, Judge, Slices, ticks
+from controller.sim.arrivals import NEVER_NS, Arrivals
+from controller.sim.judging import Decided, Flags, Judge, Slices, Whole, ticks
 from controller.sim.target import ERRORS, FAILED, TURNED_AWAY, Target
 from controller.sim.trouble import Trouble
-
-Whole = NDArray[np.int64]
 
 MATERIALISED_NS = 250_000_000
 """Workers hold permits this far ahead; a stop cancels those."""
@@ -120,34 +117,36 @@ class Load:
 
     def _squeeze(self, wanted: Whole) -> tuple[Whole, Whole, Whole]:
         """Start arrivals one gap in the cap after the other: sent, shed, and shed overdue."""
-        starts = self._arrivals.start_ns
-        sent: list[Whole] = []
-        shed: list[int] = []
-        overdue: list[int] = []
+        starts = self._arrivals.start_ns[wanted]
+        sent, shed, overdue = [_NONE], [_NONE], [_NONE]
         place = 0
         while place < len(wanted):
-            now_ns = int(starts[wanted[place]])
+            now_ns = int(starts[place])
             self._send(_NONE, now_ns)
             open_now = self._open[self._ends(self._open) > now_ns]
             room = self._terms.in_flight_cap - len(open_now)
+            after = place + room
             if room > 0:
-                taken = wanted[place : place + room]
-                self._send(taken, int(starts[taken[-1]]))
-                sent.append(taken)
-                place += len(taken)
-                continue
-            shed.append(int(wanted[place]))
-            if self._is_overdue(open_now, now_ns):
-                overdue.append(shed[-1])
-            place += 1
-        whole = np.concatenate([_NONE, *sent])
-        return whole, np.array(shed, dtype=np.int64), np.array(overdue, dtype=np.int64)
+                self._send(wanted[place:after], int(starts[place:after][-1]))
+                sent.append(wanted[place:after])
+            else:
+                after = max(place + 1, int(np.searchsorted(starts, self._next_end_ns(open_now))))
+                shed.append(wanted[place:after])
+                overdue.append(shed[-1][self._overdue(open_now, starts[place:after])])
+            place = after
+        return np.concatenate(sent), np.concatenate(shed), np.concatenate(overdue)
 
-    def _is_overdue(self, open_now: Whole, now_ns: int) -> bool:
+    def _next_end_ns(self, open_now: Whole) -> int:
+        """No sooner does the number in flight fall; 0 where the target does not tell ahead."""
+        known = self._arrivals.end_ns[open_now].min(initial=NEVER_NS) < NEVER_NS
+        return int(self._ends(open_now).min()) if known else 0
+
+    def _overdue(self, open_now: Whole, starts: Whole) -> Flags:
         limit_ns = self._judge.overdue_ns
         if limit_ns is None or not len(open_now):
-            return False
-        return now_ns - int(self._arrivals.due_ns[open_now[0]]) > limit_ns
+            return np.zeros(len(starts), dtype=bool)
+        overdue: Flags = starts - self._arrivals.due_ns[open_now[0]] > limit_ns
+        return overdue
 
     def _send(self, sent: Whole, through_ns: int) -> None:
         """Put arrivals to the target, let time pass until then, and note whose end is known."""

@@ -41,5 +41,6 @@ class Target(Protocol):
         """Take requests sent at `sent_s`, then let time pass until `through_s`.
 
         Times never go back, from call to call either. However time is cut into calls, the
-        requests end at the same times. A key is the caller's name of a request.
+        requests end at the same times. A key is the caller's name of a request. A server that
+        tells ends ahead tells them as soon as it begins a request.
         """
