@@ -8,7 +8,7 @@ out as FleetLost; what a message says is `redis_fleet`'s business.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -134,6 +134,14 @@ class ControlLink:
         said = await self._eval(_BEAT, names, (fence, number, BEAT_TTL_S, keys.RUN_TTL_S))
         self._check_fence(said, run, fence)
         return said
+
+    async def beats(self, runs: Collection[str]) -> dict[str, int]:
+        """The latest beat of each of `runs`; 0 where there is none."""
+        if not runs:
+            return {}
+        with self._lost():
+            numbers = await self._calls.mget([keys.beat(run) for run in runs])
+        return {run: int(number or 0) for run, number in zip(runs, numbers, strict=True)}
 
     async def tail(self, run: str) -> str:
         """Id of the latest reply: reading from it on sees only newer ones."""

@@ -39,6 +39,8 @@ UNUSED_RELEASE_S = 3.0
 """Longest wait for workers to let go of a run that never offered load."""
 FRESH_S = 2.5
 """A worker that was lost is there again when its hello is newer than this."""
+FORSAKEN_S = 2.5
+"""A run without a new beat for this long holds no workers: its controller is gone."""
 LOOK_EVERY_S = 0.5
 ATTEMPTS = 3
 
@@ -136,10 +138,12 @@ class RedisFleet:
         """Whoever is there and free, once there is somebody."""
         now = self._clock.now()
         give_up_at, rejoin_until = now + WORKERS_WITHIN_S, now + REJOIN_WITHIN_S
-        expected = {worker for worker, boot in self._boots.items() if not self._is_lost(worker)}
+        expected = {worker for worker in self._boots if not self._is_lost(worker)}
+        first_beats: dict[str, tuple[float, int]] = {}
         while True:
             there = await self._talk.there()
-            free = tuple(seen for seen in there if self._is_free(seen))
+            held = await self._held(there, first_beats)
+            free = tuple(s for s in there if s.hello.run not in held and self._is_alive(s))
             everybody = len(free) == len(there) and expected <= {s.hello.worker for s in free}
             if free and (everybody or self._clock.now() >= rejoin_until):
                 return free
@@ -147,12 +151,23 @@ class RedisFleet:
                 raise NoWorkers(nobody(there, WORKERS_WITHIN_S))
             await self._clock.sleep(LOOK_EVERY_S)
 
+    async def _held(
+        self, there: tuple[Seen, ...], first_beats: dict[str, tuple[float, int]]
+    ) -> set[str]:
+        """Other runs that hold workers: all but those seen without a new beat for a while."""
+        now = float(self._clock.now())
+        others = {s.hello.run for s in there if s.hello.run is not None} - {self._run}
+        held = set()
+        for run, number in (await self._talk.beats(others)).items():
+            since, first = first_beats.setdefault(run, (now, number))
+            if number != first or now - since < FORSAKEN_S:
+                held.add(run)
+        return held
+
     def _is_lost(self, worker: str) -> bool:
         return (worker, self._boots[worker]) in self._lost
 
-    def _is_free(self, seen: Seen) -> bool:
-        if seen.hello.run not in (None, self._run):
-            return False
+    def _is_alive(self, seen: Seen) -> bool:
         return (seen.hello.worker, seen.hello.boot) not in self._lost or seen.age_s < FRESH_S
 
     async def _readies(self) -> tuple[Ready, ...] | None:
