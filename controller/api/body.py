@@ -38,11 +38,13 @@ async def _given_goal(request: Request, services: Given) -> GivenGoal:
     body = await request.body()
     try:
         document = json.loads(body)
+        text = json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        text.encode()  # lone surrogates are no text
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"The body is not JSON: {error}.") from error
     faults = await _recording_faults(document, services)
     goal = goal_of(document, services.rules, faults)
-    return GivenGoal(goal, json.dumps(document, sort_keys=True, ensure_ascii=False))
+    return GivenGoal(goal, text)
 
 
 GoalInBody = Annotated[GivenGoal, Depends(_given_goal)]

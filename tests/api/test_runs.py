@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from controller.search.probe import Verdict
@@ -58,11 +60,21 @@ async def test_a_refused_goal_creates_nothing() -> None:
     assert (await api.http.get("/api/v1/runs")).json() == {"runs": [], "next": None}
 
 
-@pytest.mark.parametrize("body", ["", "{", "name: yaml", "[" * 100_000])
+@pytest.mark.parametrize(
+    "body", ["", "{", "name: yaml", "[" * 100_000, '{"a": NaN}', '{"a": 1e999}', '{"a": "\\ud800"}']
+)
 async def test_a_body_that_is_not_json_is_told_so(body: str) -> None:
     answer = await Api().http.post("/api/v1/runs", content=body)
     assert answer.status_code == 400
     assert "not JSON" in answer.json()["detail"]
+
+
+async def test_options_nested_beyond_reason_are_refused() -> None:
+    deep = "[" * 400 + "]" * 400
+    body = json.dumps(goal_document(workload={"user": "/u.py", "options": {"a": "DEEP"}}))
+    answer = await Api().http.post("/api/v1/runs", content=body.replace('"DEEP"', deep))
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"].startswith("workload.options.a")
 
 
 async def test_the_list_goes_page_by_page_from_the_newest() -> None:
