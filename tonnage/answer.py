@@ -14,6 +14,8 @@ from contract.units import format_duration, format_rate
 Document = dict[str, Any]
 
 STYLES = {"answered": "bold green", "at_least": "green", "at_most": "yellow"}
+WIDE = 120
+"""Columns from which the table of probes has room for the reasons."""
 MARKS = {"pass": "● pass", "fail": "✕ fail", "void": "○ void"}
 
 
@@ -21,7 +23,7 @@ def show(result: Document, console: Console) -> None:
     """Print the answer block and the table of probes."""
     console.print(Panel(Group(*_lines(result)), title=_title(result), expand=False))
     if result["probes"]:
-        console.print(_probes(result["probes"]))
+        console.print(_probes(result["probes"], reasons=console.width >= WIDE))
 
 
 def headline(result: Document) -> str:
@@ -73,14 +75,15 @@ def _lines(result: Document) -> list[Text]:
     return lines
 
 
-def _probes(probes: list[Document]) -> Table:
+def _probes(probes: list[Document], *, reasons: bool) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False)
     for name in ("offered/s", "achieved/s", "p50 ms", "p99 ms", "bad", "s", "verdict"):
         table.add_column(name, justify="left" if name == "verdict" else "right")
-    table.add_column("because", overflow="fold")
+    if reasons:
+        table.add_column("because", overflow="fold")
     for probe in probes:
         times = (probe.get("metrics") or {}).get("response_time") or {}
-        table.add_row(
+        cells = [
             _number(probe["offered_per_s"] or probe["rate"]),
             _number(probe["achieved_per_s"]),
             _number(times.get("p50_ms")),
@@ -88,8 +91,8 @@ def _probes(probes: list[Document]) -> Table:
             str(probe["bad_requests"]),
             _number(probe["seconds"]),
             MARKS.get(probe["verdict"], probe["verdict"]),
-            str(probe["reason"]),
-        )
+        ]
+        table.add_row(*cells, *([str(probe["reason"])] if reasons else []))
     return table
 
 
