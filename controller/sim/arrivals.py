@@ -51,9 +51,12 @@ class Arrivals:
             self._grow()
         return int(np.searchsorted(self.due_ns, through_ns, side="right"))
 
-    def close(self) -> None:
-        """Compute no more of the schedule."""
+    def close(self, index: int) -> None:
+        """Forget the schedule from `index` on."""
         self._whole = True
+        self.due_ns, self.start_ns = self.due_ns[:index], self.start_ns[:index]
+        self.end_ns, self.error = self.end_ns[:index], self.error[:index]
+        self.missed = self.missed[:index]
 
     def exhausted(self, index: int) -> bool:
         """Whether no arrival is left from `index` on."""

@@ -92,7 +92,7 @@ class Load:
         after = self._arrivals.due_by(self.through_ns + MATERIALISED_NS)
         slices.started("cancelled", self._arrivals.due_ns[self._next : after])
         self._next = max(self._next, after)
-        self._arrivals.close()
+        self._arrivals.close(self._next)
         nothing, _ = self._settle(self.through_ns)
         return self._report(slices, nothing, self.through_ns, lags=Histogram(), errors=())
 
