@@ -92,8 +92,9 @@ class RunningProbe:
             self._gate.close()
 
     def tick(self) -> None:
-        """Time out what is overdue, and end the load when the plan does."""
+        """Settle, time out what is overdue, and end the load when the plan does."""
         self._gate.sweep()
+        self._recorder.settle()
         if self.ended is None and self._now() >= self._end_ns and self._pacer_done():
             self.stop(END_OF_PLAN)
 

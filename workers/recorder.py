@@ -7,7 +7,7 @@ A flush counts. Arrivals enter the ledger in the order of their index, so that a
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -64,6 +64,8 @@ class Recorder:
         self._released: deque[Permit] = deque()
         self._ended: list[Permit] = []
         self._open: dict[int, Permit] = {}
+        self._starts: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self._ends: defaultdict[tuple[int, int, int, int], int] = defaultdict(int)
         self._slices: dict[int, Slice] = {}
         self._ticks: list[tuple[int, bool]] = []
         self._lags_s: list[float] = []
@@ -73,7 +75,7 @@ class Recorder:
 
     @property
     def totals(self) -> Ledger:
-        """What the reports so far say of the probe."""
+        """What the reports so far say of the probe; as of a flush."""
         return Ledger(**self._totals, in_flight=len(self._open), extra_sends=self.extra_sends)
 
     def permit(self, index: int, due_ns: int) -> Permit:
@@ -146,11 +148,8 @@ class Recorder:
     def flush(self, through_ns: int, health: Health, *, final: bool = False) -> Report:
         """The report of everything since the last one; `through_ns` counts from the epoch."""
         now_ns = self._now()
-        self._count_starts()
-        self._count_ends()
-        for counts in self._slices.values():
-            for name, count in counts.counts.items():
-                self._totals[name] += count
+        self.settle()
+        self._sort_into_slices()
         report = replace(
             self._header,
             through_ns=max(0, through_ns),
@@ -181,33 +180,43 @@ class Recorder:
             found = self._slices[bucket] = Slice(self._judge.count)
         return found
 
-    def _count_starts(self) -> None:
-        """Enter arrivals into the ledger, up to the first whose start is not decided."""
-        released = self._released
+    def settle(self) -> None:
+        """Enter into the ledger what can be; often, so that no flush has much to do."""
+        released, tally = self._released, self._starts
         while released and released[0].start != PENDING:
             permit = released.popleft()
             self._through_index = permit.index + 1
-            counts = self._slice(permit.bucket)
-            counts.count("scheduled")
-            counts.count(_STARTS[permit.start])
+            tally[permit.bucket, permit.start] += 1
             if permit.start == SENT:
                 self._open[permit.index] = permit
                 self._lags_s.append((permit.start_ns - permit.due_ns) / NS_PER_S)
-            elif permit.start == SHED_OVERDUE:
-                counts.count("shed")
-                counts.judge(self._judge.all, self._judge.all)
-
-    def _count_ends(self) -> None:
-        """Settle what ended; what is not in the ledger yet stays for a later flush."""
         later = []
         for permit in self._ended:
             if self._open.pop(permit.index, None) is None:
-                later.append(permit)
-                continue
-            counts = self._slice(permit.bucket)
-            counts.count(_OUTCOMES[permit.outcome])
-            counts.judge(*self._judge.verdict(permit))
+                later.append(permit)  # behind one whose start is not decided
+            else:
+                judged, bad = self._judge.verdict(permit)
+                self._ends[permit.bucket, permit.outcome, judged, bad] += 1
         self._ended = later
+
+    def _sort_into_slices(self) -> None:
+        """Turn the tallies since the last flush into counts of slices, and of the probe."""
+        for (bucket, start), arrivals in self._starts.items():
+            counts = self._slice(bucket)
+            counts.count("scheduled", arrivals)
+            counts.count(_STARTS[start], arrivals)
+            if start == SHED_OVERDUE:
+                counts.count("shed", arrivals)
+                counts.judge(self._judge.all, self._judge.all, arrivals)
+        for (bucket, outcome, judged, bad), arrivals in self._ends.items():
+            counts = self._slice(bucket)
+            counts.count(_OUTCOMES[outcome], arrivals)
+            counts.judge(judged, bad, arrivals)
+        for counts in self._slices.values():
+            for name, arrivals in counts.counts.items():
+                self._totals[name] += arrivals
+        self._starts.clear()
+        self._ends.clear()
 
     def _in_flight(self, now_ns: int) -> tuple[InFlight, ...]:
         counts: Counter[int] = Counter()

@@ -17,16 +17,16 @@ class Slice:
         self._bad = [0] * objectives
         self._bad_any = 0
 
-    def count(self, name: str) -> None:
-        """Add one to the field `name` of `DueBucket`."""
-        self.counts[name] = self.counts.get(name, 0) + 1
+    def count(self, name: str, arrivals: int) -> None:
+        """Add to the field `name` of `DueBucket`."""
+        self.counts[name] = self.counts.get(name, 0) + arrivals
 
-    def judge(self, judged: int, bad: int) -> None:
-        """Count one decided arrival; bit k of the masks is objective k."""
+    def judge(self, judged: int, bad: int, arrivals: int) -> None:
+        """Count decided arrivals that are alike; bit k of the masks is objective k."""
         for place in range(len(self._judged)):
-            self._judged[place] += judged >> place & 1
-            self._bad[place] += bad >> place & 1
-        self._bad_any += bad != 0
+            self._judged[place] += arrivals * (judged >> place & 1)
+            self._bad[place] += arrivals * (bad >> place & 1)
+        self._bad_any += arrivals * (bad != 0)
 
     def bucket(self, index: int) -> DueBucket:
         return DueBucket(
