@@ -8,7 +8,7 @@ schedule would have waited, computed from the server's own stalls.
 
     python -m benchmarks.open_loop [--rate 100/s] [--case once|every] [--runs 1] [--json FILE]
 
-Exit 1 when a Tonnage worker did not send every arrival, or reports a p95 off by more than 5 %.
+Exit 1 when a Tonnage worker did not send every arrival, or reports a p95 off by more than 10 %.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from contract.units import parse_rate
 
 USERS = (10, 50)
 KINDS = ("constant_throughput", "poisson")
-P95_OFF_RATIO = 0.05
+P95_OFF_RATIO = 0.10
+"""After a stall a hundred answers come at once, and the client takes its time to read them."""
 
 Tool = Callable[[str, Path], Told]
 

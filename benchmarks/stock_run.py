@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import subprocess
 import sys
@@ -38,27 +37,39 @@ def run(case: Case, wait: str, users: int, url: str, folder: Path) -> Told:
     Raises:
         RuntimeError: Locust ended with an error.
     """
-    prefix = folder / "stock"
     argv = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary"]
     argv += ["--host", url, "--users", str(users), "--spawn-rate", str(users * 10)]
     argv += ["--run-time", f"{case.seconds:g}s", "--stop-timeout", str(STOP_TIMEOUT_S)]
-    argv += ["--csv", str(prefix), "--exit-code-on-error", "0"]
-    env = {**os.environ, "STOCK_WAIT": wait, "STOCK_PER_USER": f"{case.rate / users:g}"}
+    argv += ["--exit-code-on-error", "0"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    env |= {"STOCK_WAIT": wait, "STOCK_PER_USER": f"{case.rate / users:g}"}
     done = subprocess.run(
         argv,
         env=env,
-        capture_output=True,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=case.seconds + STOP_TIMEOUT_S + START_AND_END_S,
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"locust ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    return _read(prefix.with_name("stock_stats.csv"))
+        raise RuntimeError(f"locust ended with {done.returncode}:\n{done.stdout[-2000:]}")
+    return read_summary(done.stdout)
 
 
-def _read(path: Path) -> Told:
-    with path.open(newline="") as file:
-        row = next(row for row in csv.DictReader(file) if row["Name"] == "Aggregated")
-    p50, p95, p99 = (float(row[column]) for column in COLUMNS)
-    return Told(int(row["Request Count"]), (p50, p95, p99))
+def read_summary(text: str) -> Told:
+    """What Locust prints of all requests together when it ends.
+
+    Raises:
+        RuntimeError: it printed no percentiles.
+    """
+    words = [line.split() for line in text.splitlines()]
+    heads = next((line for line in words if line[:2] == ["Type", "Name"] and "99%" in line), None)
+    rows = [line for line in words if line[:1] == ["Aggregated"]]
+    if heads is None or not rows:
+        raise RuntimeError(f"locust printed no percentiles:\n{text[-2000:]}")
+    by_head = dict(zip(heads[2:], rows[-1][1:], strict=False))
+    p50, p95, p99 = (float(by_head[column]) for column in COLUMNS)
+    return Told(int(rows[-1][-1]), (p50, p95, p99))
