@@ -24,7 +24,6 @@ from controller.sim.load import Load, Terms
 from controller.sim.target import Target
 from controller.sim.trouble import Trouble, TroubleOf
 
-CADENCE_S = 0.25
 CADENCE_NS = 250_000_000
 PREPARE_S = 0.5
 LEAD_S = 0.5
@@ -36,6 +35,8 @@ STOP_S = 0.1
 SILENCE_S = 3.0
 """A worker that says nothing for so long is lost."""
 RATE_PER_WORKER = 5_000.0
+FEWEST_IN_FLIGHT = 8
+"""Least cap of a worker: a burst at a very low rate is no overload."""
 
 
 class SimulatedFleet:
@@ -103,7 +104,9 @@ class SimulatedFleet:
 
     def _terms(self, probe: Probe) -> Terms:
         goal = self._goal
-        held_s = 3 * goal.largest_limit_s + 2
+        count = len(self._workers)
+        share_per_s = max(probe.rate, probe.ramp_from) / count
+        held = math.ceil(share_per_s * (3 * goal.largest_limit_s + 2))
         return Terms(
             schedule=Schedule(
                 law=goal.workload.law,
@@ -115,8 +118,8 @@ class SimulatedFleet:
                 ramp_from=probe.ramp_from,
             ),
             timeout_s=float(goal.workload.timeout_s),
-            in_flight_cap=math.ceil(probe.rate * held_s),
-            workers=len(self._workers),
+            in_flight_cap=count * max(held, FEWEST_IN_FLIGHT),
+            workers=count,
         )
 
     async def _reports(self, load: Load, troubled: Trouble) -> AsyncGenerator[FleetReport, None]:

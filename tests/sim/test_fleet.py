@@ -1,5 +1,6 @@
 """Does the simulated fleet report what a real one would, and account for every arrival?"""
 
+import math
 from collections import Counter
 from dataclasses import fields, replace
 
@@ -112,7 +113,7 @@ async def test_an_overloaded_target_makes_the_fleet_shed_overdue_at_its_cap() ->
     reports = await reports_of(fleet, probe_at(900.0, 10.0))
     totals = reports[-1].totals
     assert totals.shed == totals.shed_overdue > 100
-    assert max(report.totals.in_flight for report in reports) <= 900 * (3 * 0.150 + 2)
+    assert max(report.totals.in_flight for report in reports) <= 2 * math.ceil(450 * 2.45)
 
 
 async def test_who_waits_beyond_the_time_out_is_timed_out_and_bad() -> None:
