@@ -60,9 +60,11 @@ def eventually(claim: Callable[[], bool]) -> None:
 class HttpTarget:
     """An HTTP/1.1 server on a free loopback port that keeps what it receives."""
 
-    def __init__(self, answer: Answer = ok, **tls: Any) -> None:
+    def __init__(self, answer: Answer = ok, *, reads_bodies: bool = True, **tls: Any) -> None:
+        self.reads_bodies = reads_bodies
         self.answer = answer
         self.connections = 0
+        self.closed = 0
         self.requests: list[Received] = []
         self._server = StreamServer(("127.0.0.1", 0), self._serve, **tls)
 
@@ -97,7 +99,7 @@ class HttpTarget:
         connection = self.connections
         reader = sock.makefile("rb")
         try:
-            while request := _read(reader, connection):
+            while request := self._read(reader, connection):
                 self.requests.append(request)
                 for block in self.answer(request):
                     if block == DROP:
@@ -108,16 +110,16 @@ class HttpTarget:
         finally:
             reader.close()
             sock.close()
+            self.closed += 1
 
-
-def _read(reader: Any, connection: int) -> Received | None:
-    lines = []
-    while line := reader.readline():
-        if line == b"\r\n":
-            break
-        lines.append(line.decode("latin-1").rstrip("\r\n"))
-    if not lines:
-        return None
-    request = Received(connection, "\r\n".join(lines), b"")
-    length = int(request.header("content-length") or 0)
-    return Received(connection, request.head, reader.read(length))
+    def _read(self, reader: Any, connection: int) -> Received | None:
+        lines = []
+        while line := reader.readline():
+            if line == b"\r\n":
+                break
+            lines.append(line.decode("latin-1").rstrip("\r\n"))
+        if not lines:
+            return None
+        request = Received(connection, "\r\n".join(lines), b"")
+        length = int(request.header("content-length") or 0) if self.reads_bodies else 0
+        return Received(connection, request.head, reader.read(length))
