@@ -188,8 +188,8 @@ def _on_grid(seconds: float) -> Seconds:
 
 
 def cost_s(goal: Goal, probe: Probe) -> Seconds:
-    """Wall time of a probe that runs to its end and drains in its largest limit."""
-    drain_s = goal.largest_limit_s + 1.0
+    """Wall time of a probe that runs to its end and then waits for its last arrivals."""
+    drain_s = goal.patience_s + 1.0
     return Seconds(probe.rest_s + probe.duration_s + drain_s + OVERHEAD_S)
 
 
@@ -262,7 +262,7 @@ def _found(search: Search, finding: Finding) -> Capacity:
 
 def _beyond(search: Search, status: Status) -> Capacity:
     summary = search.opening.summary
-    if summary is not None and not summary.steady:
+    if status == "at_least" and summary is not None and not summary.steady:
         return ended(search, "no_verdict", explain.not_steady(summary))
     rate = search.goal.high if status == "at_least" else search.goal.low
     cost = explain.Cost(search.probes, search.requests)

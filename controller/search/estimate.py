@@ -28,10 +28,10 @@ from controller.search.goal import Goal
 
 Floats = NDArray[np.float64]
 
-SLOPES = np.geomspace(8.0, 160.0, 8)
-FLOORS = np.array([0.0, 0.1, 0.3, 0.6])
+SLOPES = np.geomspace(10.0, 140.0, 6)
+FLOORS = np.array([0.0, 0.15, 0.5])
 """p0 as a part of the budget."""
-CLUSTERINGS = 1.0 + np.geomspace(0.5, 640.0, 8)
+CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
 ENVIRONMENTS = np.array([0.006, 0.03])
 """Standard deviation of ln c between probes."""
 
@@ -39,11 +39,12 @@ CENSORED_TIMES = 6.0
 """Beyond this many budgets a probe says "too much" and no more."""
 OUTLIER_RATIO = 0.08
 UNKNOWN_CLUSTERING = 12.0
-TAIL_TIMES = 3.0
+TAIL_TIMES = 2.5
 """Bad counts cluster more than the exceedances of the probe's own p95 that we can measure."""
 
 _SLOPE_CENTRE, _SLOPE_SD = 40.0, 0.7
-_FLOOR_PRIOR = np.array([0.5, 0.2, 0.17, 0.13])
+_ENVIRONMENT_PRIOR = np.array([0.7, 0.3])
+_FLOOR_PRIOR = np.array([0.6, 0.25, 0.15])
 _CLUSTERING_SD = 0.8
 _SMALLEST_BUDGET = 1e-5
 _BELOW, _ABOVE = 0.8, 1.3
@@ -108,9 +109,9 @@ def prior(goal: Goal, budget: float) -> Posterior:
     log_rates = math.log(goal.low * _BELOW) + np.linspace(0.0, span, math.ceil(span / step) + 1)
     slope = -0.5 * ((np.log(SLOPES) - math.log(_SLOPE_CENTRE)) / _SLOPE_SD) ** 2
     shape = (len(ENVIRONMENTS), len(log_rates), len(SLOPES), len(FLOORS), len(CLUSTERINGS))
-    weights = np.broadcast_to(
-        (slope[:, None] + np.log(_FLOOR_PRIOR))[None, None, :, :, None], shape
-    ).copy()
+    shared = (slope[:, None] + np.log(_FLOOR_PRIOR))[None, None, :, :, None]
+    environment = np.log(_ENVIRONMENT_PRIOR)[:, None, None, None, None]
+    weights = np.broadcast_to(shared + environment, shape).copy()
     return _normalised(Posterior(budget, log_rates, weights, np.empty(0)))
 
 

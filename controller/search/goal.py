@@ -95,3 +95,10 @@ class Goal:
     def largest_limit_s(self) -> float:
         """Largest latency limit; without one, a tenth of the time-out."""
         return max(self.latency_limits_s, default=float(self.workload.timeout_s) / 10)
+
+    @property
+    def patience_s(self) -> Seconds:
+        """How long after its due time an arrival may leave its verdict open."""
+        if self.latency_limits_s:
+            return Seconds(self.largest_limit_s)
+        return self.workload.timeout_s

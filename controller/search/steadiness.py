@@ -27,6 +27,8 @@ WINDOW_S, WINDOW_REQUESTS = 2.0, 30
 SHORTEST_S = 12.0
 FEWEST_WINDOWS, MOST_WINDOWS = 6, 12
 TREND_P, DRIFT_RATIO = 0.15, 0.06
+WARMED_RATIO = 0.1
+"""A change since the first windows that is more than noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,9 @@ def drift(levels: Floats) -> float:
 
 
 def _ended(levels: Floats, held_s: float) -> Steadiness:
-    newest = float(levels[-FEWEST_WINDOWS // 2 :].mean())
-    change = math.expm1(float(levels[0]) - newest)
+    change = math.expm1(float(levels[:2].mean() - levels[-FEWEST_WINDOWS // 2 :].mean()))
     after = f"steady after {explain.duration(held_s)}"
-    if abs(change) <= DRIFT_RATIO:
+    if abs(change) <= WARMED_RATIO:
         return Steadiness("flat", f"{after}; the target was warm already")
     side = "slower" if change > 0 else "faster"
     return Steadiness(

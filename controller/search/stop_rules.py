@@ -45,7 +45,7 @@ class Stop:
 def stopped(setting: Setting, tally: Tally) -> Stop | None:
     """The first rule that applies."""
     if setting.probe.purpose == "warm_up":
-        return _unsafe(setting, tally)
+        return _unsafe(setting, tally) or _backlogged(setting, tally)
     return (
         _unsafe(setting, tally)
         or _curtailed(setting, tally)

@@ -111,7 +111,7 @@ def _over(setting: Setting, seen: Tally) -> bool:
     past_s = seen.through_s - setting.probe.duration_s
     if past_s < -1e-6 or seen.late:
         return False
-    return seen.waiting == 0 or past_s >= setting.goal.largest_limit_s + END_GRACE_S
+    return seen.waiting == 0 or past_s >= setting.goal.patience_s + END_GRACE_S
 
 
 def _passed(setting: Setting, seen: Tally) -> bool:

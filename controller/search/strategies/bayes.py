@@ -44,15 +44,16 @@ SPREAD_WIDTH = 0.2
 RAMP_S = Seconds(5.0)
 STAGES = ((0.5, 6.0), (0.2, 10.0), (0.1, 20.0), (0.0, 40.0))
 """(interval width, seconds to measure)."""
-CLOSING_S = Seconds(30.0)
-CLOSING_SLACK = 1.25
-"""Once closing, an interval this much wider than asked is closed on rather than searched again."""
+CLOSING_TIMES, SHORTEST_CLOSING_S, LONGEST_CLOSING_S = 2.0, 20.0, 60.0
+"""A closing probe takes 2 s over the precision: 20 s at 10 %, 40 s at 5 %."""
+CLOSING_SLACK = 1.5
+"""Closing probes begin at an interval so much wider than asked, for they narrow it too."""
 ARRIVALS, LONGEST_FOR_ARRIVALS_S = 300, 60.0
 LIMITS = 3.0
 """A probe is no shorter than this many times the largest latency limit."""
 NEAR_RATIO = 0.1
 """Probes this close to the estimate tell its clustering."""
-HIGH_SURE, HIGH_PASSES, LOW_FAILS = 0.9, 2, 2
+HIGH_SURE, HIGH_PASSES, MOST_HIGH_PASSES, LOW_FAILS = 0.9, 2, 4, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +168,17 @@ class Bayes:
         return self._probe(Rate(known.estimate * spread), Seconds(stage_s), why)
 
     def _closing(self, known: Interval) -> bool:
-        half_done = 0 < self.closings < 2 * self.goal.closing_probes
-        slack = CLOSING_SLACK if half_done else 1.0
-        return known.width <= self.goal.precision * slack
+        owed = self.closings < 2 * self.goal.closing_probes
+        return known.width <= self.goal.precision * (CLOSING_SLACK if owed else 1.0)
 
     def _close(self, known: Interval) -> Ask:
         if self.closings % 2 == 0:
             rate, why = known.estimate, "confirm the estimate"
         else:
             rate, why = known.low, "confirm the low end"
-        return self._probe(rate, CLOSING_S, why, "closing")
+        wanted_s = CLOSING_TIMES / self.goal.precision
+        held_s = Seconds(min(max(wanted_s, SHORTEST_CLOSING_S), LONGEST_CLOSING_S))
+        return self._probe(rate, held_s, why, "closing")
 
     def _probe(
         self,
@@ -196,7 +198,7 @@ class Bayes:
     def _high_sure(self) -> bool:
         if self.high_passes < HIGH_PASSES:
             return False
-        return all(
+        return self.high_passes >= MOST_HIGH_PASSES or all(
             probability_above(belief.posterior, self.goal.high, belief.clustering) > HIGH_SURE
             for belief in self.beliefs()
         )

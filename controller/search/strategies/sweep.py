@@ -19,7 +19,7 @@ from controller.search.strategy import Ask, Finding, Standing
 
 PROBE_S = Seconds(20.0)
 FEWEST_RATES = 12
-MOST_RATES = 40
+MOST_RATES = 24
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,118 @@
+"""When is a probe decided before its end?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from contract.objectives import parse_objective
+from contract.units import Rate
+from controller.search.capacity import observe, start
+from controller.search.estimate import Counts, learned, prior, quantiles
+from controller.search.goal import Goal
+from controller.search.probe import Evidence, Outcome, Verdict
+from controller.search.trial import Trial, begin
+from tests.helpers.builders import a_goal
+from tests.search.streams import Flow, a_probe_of, a_trial, judged, stream
+
+GOAL = a_goal(strategy="bayes")
+PROBE = a_probe_of(rate=200.0, measure_s=20.0)  # 4000 arrivals planned, 40 may be bad
+
+
+def growing(per_quarter: int) -> Flow:
+    """A target that keeps `per_quarter` of 50 arrivals waiting more every quarter."""
+    return Flow(due=50, in_flight=lambda q: per_quarter * (q + 1))
+
+
+@pytest.mark.parametrize(
+    ("claim", "flow", "rule", "before_s"),
+    [
+        ("240 bad arrivals are 6 budgets: stopped", Flow(50, bad=10), "R1", 9.0),
+        ("bad ones before the judged part do not count", Flow(50, bad=lambda q: 50 * (q < 8)), None, 0),
+        ("5 budgets over the whole probe are measured to the end", Flow(50, bad=2), "end", 0),
+        ("in flight over the limit is bad already", Flow(50, in_flight=lambda q: 50 * q, over=lambda q: 40 * max(q - 8, 0)), "R1", 5.0),
+        ("a growing queue that means twice the limit", growing(15), "R2", 4.0),
+        ("a long queue that does not grow: the target may be slow to answer", Flow(50, in_flight=lambda q: max(0, 100 - 5 * q)), None, 0),
+        ("a queue that grows while nothing completes is a stall, not overload", Flow(50, in_flight=lambda q: 50 * max(0, q - 8)), None, 0),
+        ("half of the last two seconds failed", Flow(50, failed=lambda q: 30 * (q > 4)), "R4", 4.0),
+        ("a third failed", Flow(50, failed=lambda q: (q % 3 == 0) * 40), "R1", 9.0),
+    ],
+)  # fmt: skip
+def test_stop_rules(claim: str, flow: Flow, rule: str | None, before_s: float) -> None:
+    outcome, decided_s = judged(a_trial(GOAL, PROBE), stream(GOAL, flow, 120)[: 60 if rule is None else 120])
+    if rule is None:
+        assert outcome is None, claim
+    else:
+        assert outcome is not None, claim
+        assert outcome.rule.startswith(rule), (claim, outcome.rule)
+        if before_s:
+            assert decided_s <= before_s, claim
+
+
+def test_a_backlog_reports_what_the_target_completed_at_most() -> None:
+    outcome, _ = judged(a_trial(GOAL, PROBE), stream(GOAL, growing(15), 40))
+    assert outcome is not None
+    assert outcome.evidence is not None
+    assert outcome.evidence.censored
+    assert outcome.evidence.saturated_per_s == pytest.approx(140.0, rel=0.05)  # 35 of 50 a quarter
+
+
+def test_errors_are_no_proof_of_saturation() -> None:
+    flow = Flow(50, failed=lambda q: 40 * (q > 4))
+    outcome, _ = judged(a_trial(GOAL, PROBE), stream(GOAL, flow, 40))
+    assert outcome is not None
+    assert outcome.evidence is not None
+    assert outcome.evidence.saturated_per_s is None
+
+
+def test_a_curtailed_objective_teaches_the_others_nothing() -> None:
+    goal = replace(
+        GOAL, objectives=(*GOAL.objectives, parse_objective("error_ratio <= 20%"))
+    )
+    outcome, _ = judged(a_trial(goal, PROBE), stream(goal, Flow(50, bad=25), 40))
+    assert outcome is not None
+    assert outcome.evidence is not None
+    assert outcome.evidence.judged == (4000, 0)
+
+
+def test_curtailment_loses_nothing() -> None:
+    """The posterior of the curtailed probe is the one of the same probe measured to its end."""
+    flow = Flow(50, bad=10)
+    outcome, _ = judged(a_trial(GOAL, PROBE), stream(GOAL, flow, 120))
+    assert outcome is not None
+    assert outcome.evidence is not None
+    early = outcome.evidence
+    start_of = prior(GOAL, 0.01)
+    curtailed = learned(
+        start_of, Counts(early.offered_per_s, early.judged[0], early.bad[0], censored=True)
+    )
+    whole = learned(start_of, Counts(Rate(200.0), 4000, 800))
+    assert quantiles(curtailed, (0.05, 0.5, 0.95)) == pytest.approx(
+        quantiles(whole, (0.05, 0.5, 0.95)), rel=1e-9
+    )
+
+
+def test_a_rate_far_below_what_is_known_is_accepted_early() -> None:
+    trial = _knowing_200_passed(GOAL, rate=100.0)
+    outcome, decided_s = judged(trial, stream(GOAL, Flow(25), 120))
+    assert outcome is not None
+    assert outcome.rule.startswith("R5")
+    assert outcome.verdict is Verdict.PASS
+    assert decided_s < PROBE.duration_s
+
+
+def test_a_closing_probe_is_never_accepted_early() -> None:
+    trial = _knowing_200_passed(GOAL, rate=100.0)
+    closing = replace(trial.setting, probe=a_probe_of(100.0, 20.0, "closing"))
+    outcome, decided_s = judged(replace(trial, setting=closing), stream(GOAL, Flow(25), 120))
+    assert outcome is not None
+    assert outcome.rule == "end"
+    assert decided_s >= PROBE.duration_s
+
+
+def _knowing_200_passed(goal: Goal, rate: float) -> Trial:
+    search = start(goal)
+    evidence = Evidence(Rate(200.0), (8000,), (1,), (2.0,))
+    passed = Outcome(a_probe_of(200.0, 40.0), Verdict.PASS, "end", "", evidence)
+    return begin(observe(search, passed), a_probe_of(rate, 20.0))
