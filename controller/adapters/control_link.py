@@ -7,6 +7,7 @@ out as FleetLost; what a message says is `redis_fleet`'s business.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -185,11 +186,21 @@ class ControlLink:
 
     @contextmanager
     def _lost(self) -> Iterator[None]:
+        """Turn errors into FleetLost, and let no cancellation be lost.
+
+        The client waits by `asyncio.wait_for`, which before Python 3.12 forgets a cancellation
+        that comes together with the answer; the load would go on after an abort.
+        """
+        task = asyncio.current_task()
+        before = 0 if task is None else task.cancelling()
         try:
             yield
         except (RedisError, OSError, TimeoutError) as error:
             kind = type(error).__name__
             raise FleetLost(f"Redis at {self._name} does not answer ({kind})") from error
+        finally:
+            if task is not None and task.cancelling() > before:
+                raise asyncio.CancelledError
 
 
 def _client(url: str, connections: int, timeout_s: float) -> Redis:
@@ -204,7 +215,7 @@ def _client(url: str, connections: int, timeout_s: float) -> Redis:
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
-    return Redis(connection_pool=pool)
+    return Redis.from_pool(pool)
 
 
 def _decoded(datas: Iterable[bytes]) -> Iterator[codec.Message]:
