@@ -145,7 +145,7 @@ class Controller:
             "options": "{}",
             "requests_sha256": None,
             "objectives": ("p99 response_time <= 100ms", "error_ratio <= 1%"),
-            "timeout_s": Seconds(2.0),
+            "timeout_s": Seconds(10.0),
             "seed": 7,
             "allowed_targets": (target.removeprefix("http://"),),
             "max_rate": Rate(500.0),

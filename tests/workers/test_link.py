@@ -79,7 +79,7 @@ def deaf() -> Iterator[DeafServer]:
 def test_the_clients_own_retries_and_defaults_are_off() -> None:
     client = connect("redis://127.0.0.1:1/0", answer_s=7.0)
     options = client.connection_pool.connection_kwargs
-    connection = client.connection_pool.make_connection()
+    connection: Any = client.connection_pool.make_connection()
     assert options["socket_timeout"] == 7.0
     assert options["protocol"] == 2
     assert connection.retry._retries == 0
@@ -215,5 +215,3 @@ def test_an_address_shows_no_password() -> None:
 def _commands(server: Any, name: str) -> int:
     calls: int = server.info("commandstats").get(f"cmdstat_{name}", {}).get("calls", 0)
     return calls
-
-

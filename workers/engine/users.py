@@ -153,6 +153,7 @@ class Users:
         pool.alive -= 1
         pool.starting.discard(user)
         self._short.set()
+        gevent.spawn(_close, user)  # not here in the hub: a close() may wait
 
     def _fail(self, text: str) -> None:
         self._failed = True
@@ -179,3 +180,15 @@ def _note_start(user: Any, pool: Pool, fail: Callable[[str], None]) -> None:
             pool.starting.discard(user)
 
     user.on_start = on_start
+
+
+def _close(user: Any) -> None:
+    """Close the connections of a user that has ended, unless it shares them with others."""
+    if isinstance(user, FastHttpUser):
+        if type(user).client_pool is None:
+            user.client.client.clientpool.close()
+    elif isinstance(user, HttpUser):
+        if user.pool_manager is None:
+            user.client.close()
+    elif callable(close := getattr(user, "close", None)):
+        close()
