@@ -1,0 +1,1 @@
+"""Users that come with Tonnage: ordinary locustfiles, which stock `locust -f` runs as well."""

@@ -1,0 +1,226 @@
+"""What does a user of a model server need: one request, timed by phase, reported exactly once?
+
+`InferenceUser` keeps one connection per user. Users are taken at random, so connections are too.
+A connection found closed is opened again before anything is sent; one that drops afterwards is a
+failed request, never a second one. Redirects are failures: a model server has no business there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import gevent
+import numpy as np
+from geventhttpclient._parser import HTTPParseError
+from locust import User
+
+from contract.recording import parse_recording
+from workers.clients.wire import Address, Connection, NotAnAddress, Reply
+
+SHOWN_BYTES = 120
+"""Of an error's body, in its message."""
+
+DRAWN_AT_ONCE = 256
+USERS_OF_A_WORKER = 2**32
+"""Stream of a user's draws: its worker's index times this, plus its own number."""
+
+Check = Callable[[Reply], str | None]
+"""What is wrong with an answer of status 2xx; None when nothing is."""
+
+
+class RequestFailed(Exception):
+    """The target answered, but not as asked."""
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        super().__init__(f"{kind}: {detail}" if detail else kind)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request as the bytes that go over the wire; `name` is what its statistics go by."""
+
+    method: str
+    name: str
+    data: bytes
+
+
+class InferenceUser(User):
+    """Base of users that ask a model server; subclass it and call `send` from tasks.
+
+    The worker fills in `host`, `model`, `tonnage_headers` (secrets in place), `tonnage_options`,
+    `tonnage_requests` (the recording's bytes) and `tonnage_seed`. `ready_paths` are asked before
+    any load is sent; `{model}` in them is the goal's model.
+    """
+
+    abstract = True
+    model: str | None = None
+    network_timeout_s: float = 60.0
+    ready_paths: ClassVar[tuple[str, ...]] = ()
+    tonnage_headers: ClassVar[Mapping[str, str]] = {}
+    tonnage_options: ClassVar[Mapping[str, Any]] = {}
+    tonnage_requests: bytes | None = None
+    tonnage_seed: int = 1
+
+    _numbers: ClassVar[Iterator[int]] = itertools.count()
+    _kept: ClassVar[dict[Address, tuple[Prepared, ...]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._numbers = itertools.count()
+        cls._kept = {}
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self._address = Address.of(self.host or "")
+        self._number = next(self._numbers)
+        self._connection = _connection(self._address, self.network_timeout_s)
+
+    def prepare(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Iterable[tuple[str, str]] = (),
+        name: str | None = None,
+    ) -> Prepared:
+        """The bytes of a request, to be sent as often as wanted."""
+        own = {key.lower() for key, _ in headers}
+        extra = [(k, v) for k, v in self.tonnage_headers.items() if k.lower() not in own]
+        data = request_bytes(self._address, method, path, body, [*extra, *headers])
+        return Prepared(method, name or path, data)
+
+    def recorded(self, method: str, path: str) -> tuple[Prepared, ...]:
+        """The recording's requests, `method` and `path` where a line is silent; none without one.
+
+        Raises:
+            RecordingError: naming the line.
+        """
+        if not self.tonnage_requests:
+            return ()
+        return tuple(
+            self.prepare(r.method or method, r.path or path, r.body, r.headers, r.name)
+            for r in parse_recording(self.tonnage_requests)
+        )
+
+    def drawn(self, make: Callable[[], Sequence[Prepared]]) -> Iterator[Prepared]:
+        """Whole requests drawn with replacement from those `make` gives, seeded, for ever.
+
+        Users of one class and target share the requests; each draws in its own order.
+        """
+        if self._address not in self._kept:
+            self._kept[self._address] = tuple(make())
+        requests = self._kept[self._address]
+        worker = getattr(self.environment.runner, "worker_index", 0)
+        stream = max(worker, 0) * USERS_OF_A_WORKER + self._number
+        source = np.random.Generator(np.random.Philox(key=[self.tonnage_seed, stream]))
+        while True:
+            for place in source.integers(len(requests), size=DRAWN_AT_ONCE).tolist():
+                yield requests[place]
+
+    def send(self, request: Prepared, check: Check | None = None) -> Reply | None:
+        """Send `request` once; its answer, None when there was none.
+
+        Statuses of 300 and more, and what `check` objects to, count as failures of the request.
+        """
+        started_s, started_at = time.perf_counter(), time.time()
+        reply, failure = self._exchange(request, check)
+        self.environment.events.request.fire(
+            request_type=request.method,
+            name=request.name,
+            response_time=(time.perf_counter() - started_s) * 1000.0,
+            response_length=len(reply.body) if reply else 0,
+            exception=failure,
+            context={},
+            start_time=started_at,
+            response=reply,
+            url=request.name,
+        )
+        return reply
+
+    def close(self) -> None:
+        """Close the connection; the user has ended."""
+        self._connection.close()
+
+    @classmethod
+    def check_ready(cls, host: str, timeout_s: float) -> str | None:
+        """One sentence on why the target at `host` is not ready, None when it is."""
+        try:
+            address = Address.of(host)
+        except NotAnAddress as error:
+            return str(error)
+        connection = _connection(address, timeout_s)
+        try:
+            for template in cls.ready_paths:
+                path = template.format(model=cls.model or "")
+                fault = _not_ready(cls, connection, address, path, timeout_s)
+                if fault is not None:
+                    return fault
+        finally:
+            connection.close()
+        return None
+
+    def _exchange(
+        self, request: Prepared, check: Check | None
+    ) -> tuple[Reply | None, Exception | None]:
+        try:
+            reply = self._connection.exchange(request.data, head=request.method == "HEAD")
+        except (OSError, HTTPParseError) as error:
+            return None, error
+        if reply.status >= 300:
+            return reply, RequestFailed(f"HTTP {reply.status}", _shown(reply.body))
+        fault = check(reply) if check is not None else None
+        return reply, RequestFailed(fault) if fault else None
+
+
+def request_bytes(
+    address: Address,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: Iterable[tuple[str, str]],
+) -> bytes:
+    """A whole HTTP/1.1 request (RFC 9112)."""
+    lines = [f"{method} {address.prefix}{path} HTTP/1.1", f"Host: {address.authority}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    if body or method in ("POST", "PUT", "PATCH"):
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def _connection(address: Address, timeout_s: float) -> Connection:
+    return Connection(address, timeout_s, ssl.create_default_context() if address.tls else None)
+
+
+def _not_ready(
+    cls: type[InferenceUser],
+    connection: Connection,
+    address: Address,
+    path: str,
+    timeout_s: float,
+) -> str | None:
+    asked = f"GET {path}"
+    data = request_bytes(address, "GET", path, b"", cls.tonnage_headers.items())
+    try:
+        with gevent.Timeout(timeout_s):
+            reply = connection.exchange(data)
+    except gevent.Timeout:
+        return f"{asked} got no answer from {address.authority} within {timeout_s:g} s"
+    except HTTPParseError as error:
+        return f"{asked}: what {address.authority} answers is not HTTP: {error}"
+    except OSError as error:
+        return f"cannot connect to {address.authority}: {error.strerror or error}"
+    if reply.status == 404 and cls.model and cls.model in path:
+        return f"{asked} answered 404: the target does not serve model {cls.model!r}"
+    if reply.status >= 300:
+        return f"{asked} answered {reply.status}: the target is not ready"
+    return None
+
+
+def _shown(body: bytes) -> str:
+    return " ".join(body[:SHOWN_BYTES].decode("utf-8", "replace").split())
