@@ -35,8 +35,8 @@ CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
 ENVIRONMENTS = np.array([0.006, 0.03])
 """Standard deviation of ln c between probes."""
 
-CENSORED_TIMES = 6.0
-"""Beyond this many budgets a probe says "too much" and no more."""
+CENSORED_TIMES, CENSORED_FEWEST = 6.0, 12
+"""Beyond this many budgets, and at least so many, a probe says "too much" and no more."""
 OUTLIER_RATIO = 0.08
 UNKNOWN_CLUSTERING = 12.0
 TAIL_TIMES = 2.5
@@ -57,7 +57,7 @@ class Counts:
     """What one probe says about one objective.
 
     `offered_per_s` is the realised rate. `censored`: stopped early as failing, `bad` is then a
-    lower bound and only "more than `CENSORED_TIMES` budgets" is used.
+    lower bound and only "more than `too_many`" is used.
     """
 
     offered_per_s: Rate
@@ -117,7 +117,7 @@ def prior(goal: Goal, budget: float) -> Posterior:
 
 def learned(posterior: Posterior, counts: Counts) -> Posterior:
     """Multiply the likelihood of one probe in; nothing judged teaches nothing."""
-    if counts.judged == 0 and not counts.censored:
+    if counts.judged == 0:
         return posterior
     log_likelihood = _on_grid(posterior, counts)
     peak = np.maximum(log_likelihood.max(axis=(0, 1, 2)), -60.0)
@@ -192,6 +192,11 @@ def log_likelihood_of_counts(judged: int, bad: int, ratio: Floats, clustering: F
     return log_pmf
 
 
+def too_many(budget: float, judged: float) -> float:
+    """Bad arrivals of `judged` beyond which their number tells nothing more."""
+    return max(CENSORED_TIMES * budget * judged, CENSORED_FEWEST)
+
+
 def _on_grid(posterior: Posterior, counts: Counts) -> Floats:
     """Log likelihood, shape (capacity, slope, floor, clustering), read off a table in s (r/c - 1)."""
     table = _table(posterior.budget, counts)
@@ -211,7 +216,7 @@ def _table(budget: float, counts: Counts) -> Floats:
     floor = FLOORS * budget
     odds = floor + (budget - floor) * np.exp(x)[:, None]
     ratio = np.clip(odds / (1 + odds), 1e-9, 0.999)[:, :, None]
-    too_much = min(CENSORED_TIMES * budget, 0.5)
+    too_much = min(too_many(budget, counts.judged) / counts.judged, 0.5)
     if counts.censored or counts.bad > too_much * counts.judged:
         independent = np.maximum(max(counts.judged, 60) / CLUSTERINGS, 6.0)
         gain = too_much * np.log(ratio / too_much) + (1 - too_much) * np.log(

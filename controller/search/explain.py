@@ -151,9 +151,9 @@ def voids(in_a_row: int, reason: str) -> str:
 def too_short(longest_s: float, relaxation_s: float) -> str:
     """No interval, for the probes cannot have seen the target's slow swings."""
     return (
-        f"the probes near the capacity measured {duration(longest_s)}, less than three times the"
-        f" {duration(relaxation_s)} the target takes to forget a backlog, so no interval is"
-        " given; allow more in search.budget or tighten the limit"
+        f"the probes near the capacity measured {duration(longest_s)} at most, less than three"
+        f" times what the target takes to forget a backlog, {duration(relaxation_s)} or more, so no"
+        " interval is given; a tighter limit relaxes faster"
     )
 
 

@@ -75,7 +75,9 @@ class Evidence:
     of bad counts over a binomial's (1 = independent). `censored`: the probe was stopped early
     as failing, so bad counts are lower bounds. `saturated_per_s`: completions per second while
     the target was saturated, None when it was not. `relaxation_s`: autocorrelation time of the
-    number in flight, None when it could not be estimated.
+    number in flight, too small in short probes (`controller.search.relaxation`), None when it
+    could not be estimated. A curtailed probe (R1) knows its bad count out of all it planned, and
+    an objective that a stopped probe says nothing of has 0 judged.
     """
 
     offered_per_s: Rate
@@ -93,8 +95,8 @@ class Evidence:
 class Outcome:
     """Verdict of one probe, why, and what it cost.
 
-    `rule` names the rule that decided (R1 curtail, R2 backlog, R4 safety, R5 accept, end,
-    steady, void). `seconds` is wall time including rest, drain and overhead; the conductor
+    `rule` names the rule that decided (R1 curtail, R2 backlog, R4 safety, R5 accept, end, void);
+    for a warm-up how it went (flat, warm_up, not_steady, fixed). `seconds` is wall time including rest, drain and overhead; the conductor
     fills it in. `error_ratio` is of the judged arrivals; `errors` the commonest kinds.
     """
 

@@ -4,8 +4,14 @@ The integrated autocorrelation time of the number in flight, sampled every dt:
 
     t = dt (1/2 + sum_k rho_k),  summed up to the first lag M with M dt >= 5 t
 
-which is the time constant of an exponentially forgetting target. A series of length T shows too
-small a t, for its own mean is taken off it; the correction is fitted to series of order one.
+which is the time constant of a target that forgets exponentially. A series of length T has its
+own mean taken off, so t/T cannot grow beyond about 0.07 however slow the target is: pooled over
+probes of length T it is read back as
+
+    relaxation = t / (1 - (t/T) / 0.06),   at most 20 t
+
+which is right to a quarter for a series of order one while relaxation < T/10, and errs to the
+long side beyond, where a longer probe is needed to tell.
 
 Source: Sokal 1997, section 3, for the window.
 """
@@ -22,15 +28,14 @@ from controller.search.probe import Evidence
 
 FEWEST_SAMPLES = 16
 NEAR_RATIO = 0.15
-POOLED = 4
-"""Only the longest probes near the estimate are believed, so many of them."""
+LENGTH_RATIO = 0.5
+"""Probes near the estimate are pooled from this part of the longest one's length on."""
 _WINDOW = 5.0
-_BIAS = 6.0
-_FULL_RATIO = 0.15
+_SATURATION, _MOST_TIMES = 0.06, 20.0
 
 
-def relaxation_s(in_flight: ArrayLike, step_s: float) -> Seconds | None:
-    """Relaxation time of a series sampled every `step_s`; None when it is too short or flat."""
+def autocorrelation_s(in_flight: ArrayLike, step_s: float) -> Seconds | None:
+    """Autocorrelation time t of a series sampled every `step_s`; None if too short or flat."""
     series = np.asarray(in_flight, dtype=np.float64)
     size = len(series)
     if size < FEWEST_SAMPLES:
@@ -44,22 +49,26 @@ def relaxation_s(in_flight: ArrayLike, step_s: float) -> Seconds | None:
     lags = step_s * np.arange(len(times))
     enough = np.flatnonzero(lags >= _WINDOW * times)
     last = int(enough[0]) if len(enough) else len(times) - 1
-    seen = max(float(times[last]), step_s / 2)
-    ratio = min(seen / (size * step_s), _FULL_RATIO)
-    return Seconds(seen / max(1 - _BIAS * ratio, 0.1))
+    return Seconds(max(float(times[last]), step_s / 2))
 
 
-def slow(seen: Iterable[Evidence], estimate: Rate) -> Seconds | None:
-    """Relaxation time near `estimate`: the mean over its longest probes, weighted by length."""
-    near = _near(seen, estimate)[:POOLED]
-    known = [(e.measured_s, e.relaxation_s) for e in near if e.relaxation_s is not None]
-    if not known:
+def relaxation_s(seen: Iterable[Evidence], estimate: Rate) -> Seconds | None:
+    """Relaxation time near `estimate`, from the longest probes there; None when none tells."""
+    near = _near(seen, estimate)
+    longest_s = max((e.measured_s for e in near), default=0.0)
+    ratios = [
+        e.relaxation_s / e.measured_s
+        for e in near
+        if e.relaxation_s is not None and e.measured_s >= LENGTH_RATIO * longest_s
+    ]
+    if not ratios:
         return None
-    total_s = sum(seconds for seconds, _ in known)
-    return Seconds(sum(seconds * value for seconds, value in known) / total_s)
+    ratio = sum(ratios) / len(ratios)
+    times = 1 / max(1 - ratio / _SATURATION, 1 / _MOST_TIMES)
+    return Seconds(ratio * longest_s * times)
 
 
-def longest_measured(seen: Iterable[Evidence], estimate: Rate) -> Seconds:
+def longest_measured_s(seen: Iterable[Evidence], estimate: Rate) -> Seconds:
     """Length of the longest probe near `estimate` that ran to its end."""
     return Seconds(max((e.measured_s for e in _near(seen, estimate)), default=0.0))
 

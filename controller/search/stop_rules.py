@@ -19,10 +19,9 @@ from dataclasses import dataclass
 
 from contract.units import Rate
 from controller.search import explain
-from controller.search.estimate import CENSORED_TIMES, Counts, learned, probability_above
+from controller.search.estimate import Counts, learned, probability_above, too_many
 from controller.search.tally import Sample, Setting, Tally, per_second
 
-FEWEST_BAD = 12
 WORKING_RATIO = 0.6
 WAIT_LIMITS = 2.0
 UNSAFE_RATIO, UNSAFE_SPAN_S, UNSAFE_FEWEST = 0.5, 2.0, 20
@@ -73,7 +72,7 @@ def _curtailed(setting: Setting, tally: Tally) -> Stop | None:
     spent = tuple(
         index
         for index, objective in enumerate(objectives)
-        if tally.known_bad[index] > bad_allowed(objective.budget, setting.planned)
+        if tally.known_bad[index] > too_many(objective.budget, setting.planned)
     )
     if not spent:
         return None
@@ -82,11 +81,6 @@ def _curtailed(setting: Setting, tally: Tally) -> Stop | None:
         objectives[worst], tally.known_bad[worst], tally.known[worst], tally.through_s
     )
     return Stop("R1 curtail", reason, spoiled=spent)
-
-
-def bad_allowed(budget: float, planned: float) -> float:
-    """Bad arrivals beyond which R1 stops."""
-    return max(CENSORED_TIMES * budget * planned, FEWEST_BAD)
 
 
 def _backlogged(setting: Setting, tally: Tally) -> Stop | None:

@@ -18,7 +18,7 @@ from controller.search import explain, steadiness, stop_rules, tally, void_rules
 from controller.search.capacity import Search
 from controller.search.clustering import blocks, clustering, exceedance_clustering
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
-from controller.search.relaxation import relaxation_s
+from controller.search.relaxation import autocorrelation_s
 from controller.search.stop_rules import Stop
 from controller.search.tally import Setting, Tally
 
@@ -136,7 +136,7 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
         clustering=_clusterings(trial),
         censored=censored,
         saturated_per_s=stop_rules.saturated_per_s(setting, seen) if censored else None,
-        relaxation_s=_relaxation_s(trial),
+        relaxation_s=_autocorrelation_s(trial),
         measured_s=_measured_s(trial),
         median_s=None if math.isnan(median_s) else Seconds(median_s),
     )
@@ -173,13 +173,13 @@ def _error_clustering(trial: Trial) -> float | None:
     return clustering(decided, faults)
 
 
-def _relaxation_s(trial: Trial) -> Seconds | None:
+def _autocorrelation_s(trial: Trial) -> Seconds | None:
     probe, samples = trial.setting.probe, trial.tally.samples
     judged = [s for s in samples if probe.judged_from_s < s.through_s <= probe.duration_s + 1e-6]
     if len(judged) < 2:
         return None
     step_s = (judged[-1].through_s - judged[0].through_s) / (len(judged) - 1)
-    return relaxation_s([s.in_flight for s in judged], step_s)
+    return autocorrelation_s([s.in_flight for s in judged], step_s)
 
 
 def _measured_s(trial: Trial) -> Seconds:

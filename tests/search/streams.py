@@ -22,10 +22,11 @@ By = int | Callable[[int], int]
 class Flow:
     """Per quarter: arrivals due, of those decided the bad and failed ones; and levels at its end.
 
-    `over` are the newest of `in_flight` arrivals that are over their limit.
+    Nothing is due after `quarters`. `over` are the newest of `in_flight` arrivals that are over their limit.
     """
 
     due: int
+    quarters: int = 1_000_000
     bad: By = 0
     failed: By = 0
     in_flight: By = 0
@@ -44,14 +45,15 @@ def stream(goal: Goal, flow: Flow, quarters: int) -> list[FleetReport]:
     decided, failures, waited = 0, 0, 0
     for quarter in range(quarters):
         waiting, failed = at(flow.in_flight, quarter), at(flow.failed, quarter)
-        done = flow.due + waited - waiting
+        due = flow.due if quarter < flow.quarters else 0
+        done = due + waited - waiting
         bad = min(at(flow.bad, quarter) + failed, max(done, 0))
         decided, failures, waited = decided + done, failures + failed, waiting
         times = Histogram.of(np.full(max(done - failed, 0), flow.time_s(quarter)))
         bucket = DueBucket(
             quarter,
-            scheduled=flow.due,
-            sent=flow.due,
+            scheduled=due,
+            sent=due,
             succeeded=done - failed,
             failed=failed,
             judged=(done,) * width,
@@ -60,7 +62,7 @@ def stream(goal: Goal, flow: Flow, quarters: int) -> list[FleetReport]:
             response_time=times,
             service_time=times,
         )
-        sent = flow.due * (quarter + 1)
+        sent = flow.due * min(quarter + 1, flow.quarters)
         over = (at(flow.over, quarter),) * width
         reports.append(
             FleetReport(
@@ -76,8 +78,8 @@ def stream(goal: Goal, flow: Flow, quarters: int) -> list[FleetReport]:
                 ),
                 buckets=(bucket,),
                 in_flight=(InFlight(quarter, waiting, over),) if waiting else (),
-                send_lag=Histogram.of(np.full(flow.due, flow.lag_s)),
-                requests=flow.due,
+                send_lag=Histogram.of(np.full(due, flow.lag_s)),
+                requests=due,
                 errors=(("ConnectionRefusedError", failed),) if failed else (),
             )
         )

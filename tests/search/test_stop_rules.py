@@ -40,7 +40,9 @@ def growing(per_quarter: int) -> Flow:
     ],
 )  # fmt: skip
 def test_stop_rules(claim: str, flow: Flow, rule: str | None, before_s: float) -> None:
-    outcome, decided_s = judged(a_trial(GOAL, PROBE), stream(GOAL, flow, 120)[: 60 if rule is None else 120])
+    outcome, decided_s = judged(
+        a_trial(GOAL, PROBE), stream(GOAL, flow, 120)[: 60 if rule is None else 120]
+    )
     if rule is None:
         assert outcome is None, claim
     else:
@@ -67,9 +69,7 @@ def test_errors_are_no_proof_of_saturation() -> None:
 
 
 def test_a_curtailed_objective_teaches_the_others_nothing() -> None:
-    goal = replace(
-        GOAL, objectives=(*GOAL.objectives, parse_objective("error_ratio <= 20%"))
-    )
+    goal = replace(GOAL, objectives=(*GOAL.objectives, parse_objective("error_ratio <= 20%")))
     outcome, _ = judged(a_trial(goal, PROBE), stream(goal, Flow(50, bad=25), 40))
     assert outcome is not None
     assert outcome.evidence is not None

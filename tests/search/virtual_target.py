@@ -107,12 +107,12 @@ class VirtualFleet:
         count = int(probe.rate * probe.duration_s * 1.3 + 6 * math.sqrt(probe.rate) + 50)
         times = np.cumsum(self._rng.exponential(1 / probe.rate, count))
         ramp_s = probe.ramp_s / 2  # a linear ramp sends half of it: thin what falls into it
-        times = np.where(times < ramp_s, np.sqrt(2 * ramp_s * times * 2 * ramp_s) , times + ramp_s)
+        times = np.where(times < ramp_s, np.sqrt(2 * ramp_s * times * 2 * ramp_s), times + ramp_s)
         kept: Floats = np.sort(times)
         return kept[kept < probe.duration_s]
 
 
-def reports(  # noqa: PLR0913
+def reports(
     goal: Goal, probe: Probe, due: Floats, done: Floats, failed: Bools, *, lag_s: float
 ) -> Iterator[FleetReport]:
     """The merged reports of a probe, every quarter of a second, until nothing is in flight."""
@@ -145,14 +145,16 @@ def reports(  # noqa: PLR0913
             in_flight=_in_flight(goal, index_of, waiting, through_s - due),
             send_lag=Histogram.of(np.full(due_now - due_before, lag_s)),
             requests=due_now - due_before,
-            errors=(("ConnectionRefusedError", int(failed[new].sum())),) if failed[new].any() else (),
+            errors=(("ConnectionRefusedError", int(failed[new].sum())),)
+            if failed[new].any()
+            else (),
         )
         ended_before, due_before = ended_now, due_now
         if through_s >= probe.duration_s + 3 and ended_now == len(due):
             return
 
 
-def _buckets(  # noqa: PLR0913
+def _buckets(
     goal: Goal,
     index_of: NDArray[np.int64],
     due_span: tuple[int, int],
@@ -210,7 +212,9 @@ def _timed(outcome: Outcome, seconds: float) -> Outcome:
     return replace(outcome, seconds=Seconds(seconds))
 
 
-def searched(goal: Goal, target: BatchingTarget, seed: int) -> tuple[Search, Capacity, list[Outcome]]:
+def searched(
+    goal: Goal, target: BatchingTarget, seed: int
+) -> tuple[Search, Capacity, list[Outcome]]:
     """A whole search in virtual time."""
     fleet = VirtualFleet(target, goal, seed)
     search, outcomes = start(goal), []

@@ -30,7 +30,7 @@ from controller.search.estimate import (
 from controller.search.goal import Goal
 from controller.search.opening import strained
 from controller.search.probe import Evidence, Outcome, Verdict
-from controller.search.relaxation import longest_measured, slow
+from controller.search.relaxation import longest_measured_s, relaxation_s
 from controller.search.strategy import Ask, Finding, Standing
 
 FIRST_RATIO = 0.6
@@ -50,7 +50,9 @@ CLOSING_SLACK = 1.5
 """Closing probes begin at an interval so much wider than asked, for they narrow it too."""
 ARRIVALS, LONGEST_FOR_ARRIVALS_S = 300, 60.0
 LIMITS = 3.0
-"""A probe is no shorter than this many times the largest latency limit."""
+"""A probe is no shorter than this many times the largest latency limit: a first guess at the
+relaxation time, which `RELAXATIONS` holds against the measured one in the end."""
+RELAXATIONS = 3.0
 NEAR_RATIO = 0.1
 """Probes this close to the estimate tell its clustering."""
 HIGH_SURE, HIGH_PASSES, MOST_HIGH_PASSES, LOW_FAILS = 0.9, 2, 4, 2
@@ -138,10 +140,13 @@ class Bayes:
 
     def refusal(self) -> str | None:
         estimate = self._standing().interval.estimate
-        relaxation_s, measured_s = slow(self.seen, estimate), longest_measured(self.seen, estimate)
-        if relaxation_s is None or measured_s >= 3 * relaxation_s:
+        slow_s, measured_s = (
+            relaxation_s(self.seen, estimate),
+            longest_measured_s(self.seen, estimate),
+        )
+        if slow_s is None or measured_s >= RELAXATIONS * slow_s:
             return None
-        return explain.too_short(measured_s, relaxation_s)
+        return explain.too_short(measured_s, slow_s)
 
     def beliefs(self) -> tuple[Belief, ...]:
         return tuple(
