@@ -44,9 +44,14 @@ def run_demo(console: Console, *, workers: int, json_path: Path | None) -> int:
         except Interrupted:
             say(console, "stopped")
             return 130
+    if status == 0:
+        _what_next(console)
+    return status
+
+
+def _what_next(console: Console) -> None:
     say(console, "To keep a stack running: make up (or: tonnage up). To search a server of yours:")
     say(console, "  tonnage search goal.yaml --local      (the README explains the goal file)")
-    return status
 
 
 def _goal(url: str) -> GoalFile:

@@ -33,6 +33,12 @@ class GoalFile:
         """Changes when anything of the goal does."""
         return hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
 
+    def in_its_words(self, text: str) -> str:
+        """`text` of a controller, with the file's name where it speaks of an artefact's hash."""
+        for sha256, file in self.artefacts.items():
+            text = text.replace(sha256, str(file))
+        return text
+
 
 def read(path: Path) -> GoalFile:
     """The goal in a YAML or JSON file.

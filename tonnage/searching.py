@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tonnage import answer, goalfile
-from tonnage.client import Controller, Document, Unreachable
+from tonnage.client import Controller, Document, Refused, Unreachable
 from tonnage.errors import ABORTED, FAILED, REJECTED, CommandError
 from tonnage.follow import Follower, abort
 from tonnage.goalfile import GoalFile
@@ -92,9 +92,7 @@ class _Run:
 
     def to_its_end(self, watch: Watch) -> Document:
         """The result document; after a signal, of the aborted run."""
-        for sha256, path in self._goal.artefacts.items():
-            self._controller.upload(path, sha256)
-        run = self._controller.create(self._goal.document, uuid.uuid4().hex)
+        run = self._create()
         watch.say(f"run {run} at {self._controller.url}/api/v1/runs/{run}")
         try:
             with Follower(self._controller, run) as follower:
@@ -106,6 +104,14 @@ class _Run:
             self._give_up(run)
             raise
         return self._controller.result(run)
+
+    def _create(self) -> str:
+        for sha256, path in self._goal.artefacts.items():
+            self._controller.upload(path, sha256)
+        try:
+            return self._controller.create(self._goal.document, uuid.uuid4().hex)
+        except Refused as error:
+            raise CommandError(self._goal.in_its_words(str(error)), error.status) from error
 
     def _give_up(self, run: str) -> None:
         """The command cannot watch any more: the load must not go on without it."""

@@ -107,8 +107,11 @@ class Stack:
 
     def _start(self) -> None:
         self._options.directory.mkdir(parents=True, exist_ok=True)
+        port = self._options.port or redis_server.free_port()
+        self.controller = Controller(f"http://127.0.0.1:{port}")
+        self.say(f"API at {self.controller.url} (documentation at {self.controller.url}/docs)")
         url = self._start_redis()
-        self._start_controller(url)
+        self._start_controller(url, port)
         for index in range(1, self._options.workers + 1):
             argv = ["workers", "--id", f"w{index}", "--parent-pid", str(os.getpid())]
             for target in self._options.allow_targets:
@@ -129,8 +132,7 @@ class Stack:
         self.say(f"Redis is up ({self._redis.origin})")
         return self._redis.url
 
-    def _start_controller(self, redis_url: str) -> None:
-        port = self._options.port or redis_server.free_port()
+    def _start_controller(self, redis_url: str, port: int) -> None:
         database = self._options.directory / "journal.sqlite"
         argv = ["controller", "serve", "--host", "127.0.0.1", "--port", str(port)]
         for target in self._options.allow_targets:
@@ -139,10 +141,9 @@ class Stack:
             "TONNAGE_REDIS_URL": redis_url,
             "TONNAGE_DATABASE_URL": f"sqlite:///{database}",
         }
-        self.controller = Controller(f"http://127.0.0.1:{port}")
         self.start_child("controller", argv, env)
         self._wait("the controller", self._controller_ready, "controller")
-        self.say(f"API at {self.controller.url} (documentation at {self.controller.url}/docs)")
+        self.say("the controller is up")
 
     def _controller_ready(self) -> bool:
         try:
