@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import json
 import logging
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -223,6 +224,11 @@ def main() -> int:
         base = [goal_of(given, name) for name in strategies]
     except (GoalRefused, ValueError) as error:
         print(error, file=sys.stderr)
+        return 2
+    if not 0 < known.capacity < math.inf:
+        print(
+            "no rate is the limit of this target under this --slo: write another", file=sys.stderr
+        )
         return 2
     seeds = range(given.first_seed, given.first_seed + given.seeds)
     runs = run_all([replace(goal, seed=seed) for goal in base for seed in seeds])

@@ -24,6 +24,7 @@ ARRIVALS = 2_000_000
 PILOT_RATIO = 1 / 16
 SETTLING = 5_000
 RESOLUTION = 3e-4
+LOWEST, HIGHEST = 1.0, 1e6
 SEEDS = (101, 102)
 """Of arrivals and target; the truth is the mean over them, their spread its uncertainty."""
 _CHUNK = 5_000
@@ -58,13 +59,18 @@ def truth(url: str, objective: Objective, *, arrivals: int = ARRIVALS) -> Truth:
 
 
 def capacity(url: str, objective: Objective, *, seed: int, arrivals: int) -> float:
-    """Where the bad fraction crosses the budget, in arrivals/s, by doubling and bisection."""
+    """Where the bad fraction crosses the budget, in arrivals/s, by doubling and bisection.
+
+    0 where it is over the budget at the lowest rate tried, infinite where at none.
+    """
     address = _warm(parse(url))
-    low, high = 0.0, 1.0
+    low, high = 0.0, LOWEST
     while _carried(address, objective, high, seed=seed, arrivals=arrivals):
         low, high = high, 2 * high
-        if high > 1e7:
+        if high > HIGHEST:
             return math.inf
+    if low == 0.0:
+        return 0.0
     while high - low > RESOLUTION * high:
         middle = (low + high) / 2
         if _carried(address, objective, middle, seed=seed, arrivals=arrivals):
