@@ -58,6 +58,30 @@ def current(number: int, rate: float) -> Document:
     }
 
 
+PROBES: list[Document] = [
+    {
+        "rate": 90.0,
+        "offered_per_s": 90.2,
+        "achieved_per_s": None,
+        "bad_requests": 1,
+        "seconds": 4.0,
+        "verdict": "pass",
+        "reason": "within budget",
+        "metrics": {"response_time": {"p50_ms": 30.0, "p90_ms": 60.0, "p99_ms": 99.9}},
+    },
+    {
+        "rate": 120.0,
+        "offered_per_s": None,
+        "achieved_per_s": None,
+        "bad_requests": 0,
+        "seconds": 2.0,
+        "verdict": "void",
+        "reason": "worker w1 was lost in mid-probe",
+        "metrics": {"response_time": None},
+    },
+]
+
+
 def result(**more: object) -> Document:
     """The result document of a run that answered."""
     return {
@@ -76,28 +100,7 @@ def result(**more: object) -> Document:
         },
         "gate": None,
         "generator": {"send_lag_p99_ms": 0.31, "shed": 0, "missed": 2, "void_probes": 1},
-        "probes": [
-            {
-                "rate": 90.0,
-                "offered_per_s": 90.2,
-                "achieved_per_s": None,
-                "bad_requests": 1,
-                "seconds": 4.0,
-                "verdict": "pass",
-                "reason": "within budget",
-                "metrics": {"response_time": {"p50_ms": 30.0, "p90_ms": 60.0, "p99_ms": 99.9}},
-            },
-            {
-                "rate": 120.0,
-                "offered_per_s": None,
-                "achieved_per_s": None,
-                "bad_requests": 0,
-                "seconds": 2.0,
-                "verdict": "void",
-                "reason": "worker w1 was lost in mid-probe",
-                "metrics": {"response_time": None},
-            },
-        ],
+        "probes": PROBES,
         "cost": {"seconds": 62.0, "requests": 4321, "bad_requests": 12},
         **more,
     }

@@ -80,6 +80,14 @@ def test_the_key_changes_with_the_recording(tmp_path: Path) -> None:
     assert before.key == again.key != after.key
 
 
+def test_what_the_controller_says_of_a_recording_names_the_file(tmp_path: Path) -> None:
+    recording = tmp_path / "recorded.jsonl"
+    recording.write_bytes(b"{\n")
+    goal = written(tmp_path, workload={"requests": "recorded.jsonl"})
+    said = f"workload.requests: {goal.document['workload']['requests']}: line 1: not JSON"
+    assert goal.in_its_words(said) == f"workload.requests: {recording.resolve()}: line 1: not JSON"
+
+
 def test_a_recording_that_is_not_there_is_named_with_its_field(tmp_path: Path) -> None:
     path = tmp_path / "goal.yaml"
     path.write_text(yaml.safe_dump({**GOAL, "workload": {"requests": "lost.jsonl"}}))
