@@ -61,6 +61,7 @@ class Fleet(Protocol):
         Raises:
             FleetLost: not confirmed; the text names who was silent. Their dead man's switch
                 stops them.
+            Fenced: as for prepare.
         """
 
 

@@ -100,8 +100,7 @@ class Merge:
         """Workers that have not said that nothing is in flight, lost ones aside."""
         return tuple(w for w, s in self._sources.items() if not (s.drained or s.lost))
 
-    @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Whether every worker has drained or is lost, and all of it is merged."""
         return not self.draining and not any(s.pending for s in self._sources.values())
 

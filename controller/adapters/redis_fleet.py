@@ -201,7 +201,7 @@ class RedisFleet:
                 yield report
                 if report.lost:
                     return
-            if merge.done:
+            if merge.is_done():
                 return
 
     async def _stop(self, merge: Merge, probe: Probe) -> None:

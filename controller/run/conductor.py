@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -139,7 +140,8 @@ class _Conductor:
         try:
             capacity = work.result()
         except Fenced:
-            await self._failure_of(self._fleet.release(), LEAVE_WITHIN_S)
+            with suppress(Fenced):  # it knows, and says nothing more
+                await self._failure_of(self._fleet.release(), LEAVE_WITHIN_S)
             raise
         await self._stop_load(f"the run ended: {capacity.status}", self._clock.now(), bound_s)
         await self._note(RunEnded(self._clock.wall(), capacity))
@@ -264,6 +266,8 @@ class _Conductor:
         error = task.exception()
         if error is None:
             return None
+        if isinstance(error, Fenced):
+            raise error
         if not isinstance(error, FleetError):
             log.error("run %s: releasing the fleet failed", self._run, exc_info=error)
         return str(error)
