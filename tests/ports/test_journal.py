@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from contract.units import Seconds
 from controller.adapters.sql_store import SqlStore
@@ -26,20 +28,33 @@ from tests.helpers.fakes import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
+POSTGRESQL_URL = os.environ.get("TONNAGE_TEST_POSTGRESQL_URL", "")
+"""A database of no other use: every test empties it. Without one, SQLite stands for SQL."""
+
 
 @asynccontextmanager
 async def opened(kind: str, folder: Path) -> AsyncIterator[RunStore]:
     if kind == "memory":
         yield MemoryStore()
         return
-    store = await SqlStore.open(f"sqlite:///{folder / 'journal.db'}")
+    url = f"sqlite:///{folder / 'journal.db'}" if kind == "sqlite" else emptied_postgresql()
+    store = await SqlStore.open(url)
     try:
         yield store
     finally:
         await store.close()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+def emptied_postgresql() -> str:
+    engine = create_engine(POSTGRESQL_URL)
+    with engine.begin() as connection:
+        connection.execute(text("drop schema public cascade"))
+        connection.execute(text("create schema public"))
+    engine.dispose()
+    return POSTGRESQL_URL
+
+
+@pytest.fixture(params=["memory", "sqlite", *(["postgresql"] if POSTGRESQL_URL else [])])
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str
 ) -> AsyncIterator[RunStore]:
