@@ -48,7 +48,8 @@ _FLOOR_PRIOR = np.array([0.6, 0.25, 0.15])
 _CLUSTERING_SD = 0.8
 _SMALLEST_BUDGET = 1e-5
 _BELOW, _ABOVE = 0.8, 1.3
-_X_MIN, _X_MAX, _X_STEPS = -60.0, 12.0, 1441
+_X_MIN, _X_MAX, _X_STEPS = -40.0, 12.0, 833
+_LEAST_LOG = -60.0
 _SATURATED_SD, _SATURATED_FLOOR = 0.06, 0.15
 
 
@@ -68,16 +69,16 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
-    """Log weights over (environment, capacity, slope, floor, clustering) for one objective.
+    """Weights over (environment, floor, clustering, slope, capacity) for one objective.
 
-    `log_marginal` has shape (clustering, capacity): the other axes summed out, before the
-    clustering's prior, which depends on what the probes measured of it.
+    The largest is 1. `marginal` has shape (clustering, capacity): the other axes summed out,
+    before the clustering's prior, which depends on what the probes measured of it.
     """
 
     budget: float
     log_rates: Floats
-    log_weights: Floats
-    log_marginal: Floats
+    weights: Floats
+    marginal: Floats
     probes: int = 0
 
     def __eq__(self, other: object) -> bool:
@@ -87,7 +88,7 @@ class Posterior:
         return (
             same
             and np.array_equal(self.log_rates, other.log_rates)
-            and np.array_equal(self.log_weights, other.log_weights)
+            and np.array_equal(self.weights, other.weights)
         )
 
     __hash__ = None  # type: ignore[assignment]  # it holds arrays
@@ -105,13 +106,13 @@ def prior(goal: Goal, budget: float) -> Posterior:
     """Every capacity from a little below `low` to a little above `high` alike, on a log scale."""
     budget = max(budget, _SMALLEST_BUDGET)
     span = math.log(goal.high * _ABOVE / (goal.low * _BELOW))
-    step = min(max(goal.precision / 14, 0.002), 0.01)
+    step = min(max(goal.precision / 10, 0.002), 0.01)
     log_rates = math.log(goal.low * _BELOW) + np.linspace(0.0, span, math.ceil(span / step) + 1)
-    slope = -0.5 * ((np.log(SLOPES) - math.log(_SLOPE_CENTRE)) / _SLOPE_SD) ** 2
-    shape = (len(ENVIRONMENTS), len(log_rates), len(SLOPES), len(FLOORS), len(CLUSTERINGS))
-    shared = (slope[:, None] + np.log(_FLOOR_PRIOR))[None, None, :, :, None]
-    environment = np.log(_ENVIRONMENT_PRIOR)[:, None, None, None, None]
-    weights = np.broadcast_to(shared + environment, shape).copy()
+    slope = np.exp(-0.5 * ((np.log(SLOPES) - math.log(_SLOPE_CENTRE)) / _SLOPE_SD) ** 2)
+    environment = _ENVIRONMENT_PRIOR[:, None, None, None, None]
+    floor = _FLOOR_PRIOR[:, None, None, None]
+    shape = (len(ENVIRONMENTS), len(FLOORS), len(CLUSTERINGS), len(SLOPES), len(log_rates))
+    weights = np.broadcast_to(environment * floor * slope[:, None], shape)
     return _normalised(Posterior(budget, log_rates, weights, np.empty(0)))
 
 
@@ -119,17 +120,16 @@ def learned(posterior: Posterior, counts: Counts) -> Posterior:
     """Multiply the likelihood of one probe in; nothing judged teaches nothing."""
     if counts.judged == 0:
         return posterior
-    log_likelihood = _on_grid(posterior, counts)
-    peak = np.maximum(log_likelihood.max(axis=(0, 1, 2)), -60.0)
-    likelihood = np.exp(np.maximum(log_likelihood - peak, -60.0))
+    likelihood, peak = _on_grid(posterior, counts)
+    outlier = OUTLIER_RATIO * likelihood.mean(axis=(0, 2, 3), keepdims=True)
     step = float(posterior.log_rates[1] - posterior.log_rates[0])
-    weights = posterior.log_weights.copy()
+    weights = posterior.weights * peak
     for index, sd in enumerate(ENVIRONMENTS):
-        smooth = gaussian_filter1d(likelihood, sd / step, axis=0, mode="nearest", truncate=3.0)
+        smooth = gaussian_filter1d(likelihood, sd / step, mode="nearest", truncate=3.0)
         smooth *= 1 - OUTLIER_RATIO
-        smooth += OUTLIER_RATIO * smooth.mean(axis=(0, 1, 2))
-        weights[index] += np.log(smooth) + peak
-    return _normalised(replace(posterior, log_weights=weights, probes=posterior.probes + 1))
+        smooth += outlier
+        weights[index] *= smooth
+    return _normalised(replace(posterior, weights=weights, probes=posterior.probes + 1))
 
 
 def bounded(posterior: Posterior, saturated_per_s: float, measured_s: Seconds) -> Posterior:
@@ -141,9 +141,8 @@ def bounded(posterior: Posterior, saturated_per_s: float, measured_s: Seconds) -
     completions = max(saturated_per_s * measured_s / 2, 1.0)
     sd = _SATURATED_SD + 1.5 / math.sqrt(completions)
     z = (math.log(saturated_per_s) - posterior.log_rates) / sd
-    factor = np.log((1 - _SATURATED_FLOOR) * ndtr(z) + _SATURATED_FLOOR)
-    weights = posterior.log_weights + factor[None, :, None, None, None]
-    return _normalised(replace(posterior, log_weights=weights))
+    factor = (1 - _SATURATED_FLOOR) * ndtr(z) + _SATURATED_FLOOR
+    return _normalised(replace(posterior, weights=posterior.weights * factor))
 
 
 def density(posterior: Posterior, clustering: float | None = None) -> Floats:
@@ -154,9 +153,8 @@ def density(posterior: Posterior, clustering: float | None = None) -> Floats:
     """
     measured = UNKNOWN_CLUSTERING if clustering is None else clustering
     centre = math.log(TAIL_TIMES * max(measured - 1, 0.3))
-    belief = -0.5 * ((np.log(CLUSTERINGS - 1) - centre) / _CLUSTERING_SD) ** 2
-    joint = posterior.log_marginal + belief[:, None]
-    mass: Floats = np.exp(joint - joint.max()).sum(axis=0)
+    belief = np.exp(-0.5 * ((np.log(CLUSTERINGS - 1) - centre) / _CLUSTERING_SD) ** 2)
+    mass: Floats = belief @ posterior.marginal
     mass /= mass.sum()
     return mass
 
@@ -197,36 +195,44 @@ def too_many(budget: float, judged: float) -> float:
     return max(CENSORED_TIMES * budget * judged, CENSORED_FEWEST)
 
 
-def _on_grid(posterior: Posterior, counts: Counts) -> Floats:
-    """Log likelihood, shape (capacity, slope, floor, clustering), read off a table in s (r/c - 1)."""
-    table = _table(posterior.budget, counts)
+def _on_grid(posterior: Posterior, counts: Counts) -> tuple[Floats, Floats]:
+    """Likelihood, shape (floor, clustering, slope, capacity), from a table in s (r/c - 1).
+
+    Its largest value is 1 for every clustering; the second array is what that stands for.
+    """
+    log_table = _table(posterior.budget, counts)
+    highest = log_table.max(axis=(0, 2), keepdims=True)
+    table = np.exp(np.maximum(log_table - highest, _LEAST_LOG))
+    peak = np.exp(np.maximum(highest - highest.max(), _LEAST_LOG))[..., None]
     excess = counts.offered_per_s / np.exp(posterior.log_rates) - 1
-    place = (np.clip(SLOPES * excess[:, None], _X_MIN, _X_MAX) - _X_MIN) * (
+    place = (np.clip(SLOPES[:, None] * excess, _X_MIN, _X_MAX) - _X_MIN) * (
         (_X_STEPS - 1) / (_X_MAX - _X_MIN)
     )
     left = np.minimum(place.astype(np.int64), _X_STEPS - 2)
-    share = (place - left)[:, :, None, None]
-    result: Floats = table[left] * (1 - share) + table[left + 1] * share
-    return result
+    below: Floats = np.take(table, left, axis=-1)
+    rise = np.take(np.diff(table), left, axis=-1)
+    rise *= place - left
+    below += rise
+    return below, peak
 
 
 def _table(budget: float, counts: Counts) -> Floats:
-    """Log likelihood, shape (x, floor, clustering), for x = s (r/c - 1)."""
+    """Log likelihood, shape (floor, clustering, x), for x = s (r/c - 1)."""
     x = np.linspace(_X_MIN, _X_MAX, _X_STEPS)
-    floor = FLOORS * budget
-    odds = floor + (budget - floor) * np.exp(x)[:, None]
-    ratio = np.clip(odds / (1 + odds), 1e-9, 0.999)[:, :, None]
+    floor = FLOORS[:, None, None] * budget
+    odds = floor + (budget - floor) * np.exp(x)
+    ratio = np.clip(odds / (1 + odds), 1e-9, 0.999)
+    clusterings = CLUSTERINGS[:, None]
     too_much = min(too_many(budget, counts.judged) / counts.judged, 0.5)
     if counts.censored or counts.bad > too_much * counts.judged:
-        independent = np.maximum(max(counts.judged, 60) / CLUSTERINGS, 6.0)
+        independent = np.maximum(max(counts.judged, 60) / clusterings, 6.0)
         gain = too_much * np.log(ratio / too_much) + (1 - too_much) * np.log(
             (1 - ratio) / (1 - too_much)
         )
         return np.where(ratio >= too_much, 0.0, independent * gain)
-    return log_likelihood_of_counts(counts.judged, counts.bad, ratio, CLUSTERINGS)
+    return log_likelihood_of_counts(counts.judged, counts.bad, ratio, clusterings)
 
 
 def _normalised(posterior: Posterior) -> Posterior:
-    weights = posterior.log_weights - posterior.log_weights.max()
-    marginal = np.log(np.maximum(np.exp(weights).sum(axis=(0, 2, 3)), 1e-300)).T
-    return replace(posterior, log_weights=weights, log_marginal=marginal)
+    weights = posterior.weights / posterior.weights.max()
+    return replace(posterior, weights=weights, marginal=weights.sum(axis=(0, 1, 3)))

@@ -18,7 +18,7 @@ from controller.search.goal import Goal
 from controller.search.probe import Outcome, Verdict
 from controller.search.strategy import Ask
 
-SCALE_S = Seconds(2.25)
+SCALE_S = Seconds(2.0)
 SCALE_STEP = 2.0
 STRAINED_STEP = 1.5
 STRAINED_RATIO = 0.5

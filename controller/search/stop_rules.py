@@ -25,7 +25,7 @@ from controller.search.tally import Sample, Setting, Tally, per_second
 WORKING_RATIO = 0.6
 WAIT_LIMITS = 2.0
 UNSAFE_RATIO, UNSAFE_SPAN_S, UNSAFE_FEWEST = 0.5, 2.0, 20
-SURE, SURE_FEWEST, LOOK_STEP = 0.98, 300, 1.4
+SURE, SURE_FEWEST, LOOK_STEP = 0.98, 300, 1.6
 FALLING_RATIO = 0.8
 """Completions of the last quarter below this part of the quarter before: collapsing, no bound."""
 SATURATED_FEWEST = 20
@@ -154,7 +154,7 @@ def _looking(tally: Tally) -> bool:
 
 
 def _looks(decided: int) -> int:
-    """How many of the counts 300, 420, 588 ... are reached."""
+    """How many of the counts 300, 480, 768 ... are reached."""
     if decided < SURE_FEWEST:
         return 0
     return 1 + math.floor(math.log(decided / SURE_FEWEST) / math.log(LOOK_STEP))

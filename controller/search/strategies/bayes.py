@@ -41,7 +41,7 @@ HIGHEST_STEP = 1.25
 SPREAD = (0.99, 1.0, 1.01)
 """A little spread around the median tells the slope."""
 SPREAD_WIDTH = 0.2
-RAMP_S = Seconds(5.0)
+RAMP_S = Seconds(4.0)
 STAGES = ((0.5, 6.0), (0.2, 10.0), (0.1, 20.0), (0.0, 40.0))
 """(interval width, seconds to measure)."""
 CLOSING_TIMES, SHORTEST_CLOSING_S, LONGEST_CLOSING_S = 2.0, 20.0, 60.0

@@ -20,6 +20,8 @@ from controller.search.strategy import Ask, Finding, Standing
 PROBE_S = Seconds(20.0)
 FEWEST_RATES = 12
 MOST_RATES = 24
+BUDGET_RATIO, AROUND_S = 0.7, 5.0
+"""The part of the budget for the ladder, and what a probe costs besides its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,10 @@ class Sweep:
 
 
 def ladder(goal: Goal) -> tuple[Rate, ...]:
-    """The rates of a sweep: steps of the precision, but no more than `MOST_RATES` rates."""
+    """The rates of a sweep: steps of the precision, as many as the budget and `MOST_RATES` allow."""
     span = math.log(goal.high / goal.low)
     wanted = math.ceil(span / math.log1p(goal.precision)) + 1
-    count = min(max(wanted, FEWEST_RATES), MOST_RATES)
+    affordable = math.floor(BUDGET_RATIO * goal.budget_s / (PROBE_S + AROUND_S))
+    count = max(2, min(max(wanted, FEWEST_RATES), MOST_RATES, affordable))
     rates = [Rate(goal.low * math.exp(span * i / (count - 1))) for i in range(count - 1)]
     return (*rates, goal.high)
