@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from locust import task
 
+from workers.clients.answer import Reply
 from workers.clients.inference import InferenceUser, Prepared
-from workers.clients.wire import Reply
 
 INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
 JSON = (("Content-Type", "application/json"),)

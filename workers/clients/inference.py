@@ -8,29 +8,42 @@ failed request, never a second one. Redirects are failures: a model server has n
 from __future__ import annotations
 
 import itertools
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
-import gevent
 import numpy as np
 from geventhttpclient._parser import HTTPParseError
 from locust import User
 
-from contract.recording import parse_recording
-from workers.clients.wire import Address, Connection, NotAnAddress, Reply
+from contract.recording import OF_THE_CONNECTION, parse_recording
+from workers.clients.answer import Reply
+from workers.clients.wire import Address, Connection, ConnectionDropped, NoAnswer, NotAnAddress
+from workers.permit import current_permit
 
 SHOWN_BYTES = 120
 """Of an error's body, in its message."""
 
-DRAWN_AT_ONCE = 256
-USERS_OF_A_WORKER = 2**32
-"""Stream of a user's draws: its worker's index times this, plus its own number."""
+DRAWN_AT_ONCE = 32
+
+BODIES = int.from_bytes(b"bodies")
+"""The purpose of a user's draws: apart from those of the schedule, which has the same seed."""
+
+_METHOD = re.compile(r"[A-Z]+")
+_TARGET = re.compile(r"/[\x21-\x7e]*")
+_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 Check = Callable[[Reply], str | None]
 """What is wrong with an answer of status 2xx; None when nothing is."""
+
+
+class CannotBeSent(ValueError):
+    """A request that would be no HTTP, or another one than was meant."""
 
 
 class RequestFailed(Exception):
@@ -55,7 +68,8 @@ class InferenceUser(User):
 
     The worker fills in `host`, `model`, `tonnage_headers` (secrets in place), `tonnage_options`,
     `tonnage_requests` (the recording's bytes) and `tonnage_seed`. `ready_paths` are asked before
-    any load is sent; `{model}` in them is the goal's model.
+    any load is sent; `{model}` in them is the goal's model. `network_timeout_s` is for requests
+    outside of arrivals: the time-out of an arrival is the goal's, and counts from its due time.
     """
 
     abstract = True
@@ -79,7 +93,7 @@ class InferenceUser(User):
         super().__init__(environment)
         self._address = Address.of(self.host or "")
         self._number = next(self._numbers)
-        self._connection = _connection(self._address, self.network_timeout_s)
+        self._connection = _connection(self._address)
 
     def prepare(
         self,
@@ -89,7 +103,12 @@ class InferenceUser(User):
         headers: Iterable[tuple[str, str]] = (),
         name: str | None = None,
     ) -> Prepared:
-        """The bytes of a request, to be sent as often as wanted."""
+        """The bytes of a request, to be sent as often as wanted.
+
+        Raises:
+            CannotBeSent: naming what of it.
+        """
+        headers = tuple(headers)
         own = {key.lower() for key, _ in headers}
         extra = [(k, v) for k, v in self.tonnage_headers.items() if k.lower() not in own]
         data = request_bytes(self._address, method, path, body, [*extra, *headers])
@@ -117,8 +136,8 @@ class InferenceUser(User):
             self._kept[self._address] = tuple(make())
         requests = self._kept[self._address]
         worker = getattr(self.environment.runner, "worker_index", 0)
-        stream = max(worker, 0) * USERS_OF_A_WORKER + self._number
-        source = np.random.Generator(np.random.Philox(key=[self.tonnage_seed, stream]))
+        key = [self.tonnage_seed, BODIES, max(worker, 0), self._number]
+        source = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
         while True:
             for place in source.integers(len(requests), size=DRAWN_AT_ONCE).tolist():
                 yield requests[place]
@@ -154,7 +173,7 @@ class InferenceUser(User):
             address = Address.of(host)
         except NotAnAddress as error:
             return str(error)
-        connection = _connection(address, timeout_s)
+        connection = _connection(address)
         try:
             for template in cls.ready_paths:
                 path = template.format(model=cls.model or "")
@@ -168,8 +187,11 @@ class InferenceUser(User):
     def _exchange(
         self, request: Prepared, check: Check | None
     ) -> tuple[Reply | None, Exception | None]:
+        timeout_s = self.network_timeout_s if current_permit() is None else None
         try:
-            reply = self._connection.exchange(request.data, head=request.method == "HEAD")
+            reply = self._connection.exchange(
+                request.data, head=request.method == "HEAD", timeout_s=timeout_s
+            )
         except (OSError, HTTPParseError) as error:
             return None, error
         if reply.status >= 300:
@@ -185,16 +207,40 @@ def request_bytes(
     body: bytes,
     headers: Iterable[tuple[str, str]],
 ) -> bytes:
-    """A whole HTTP/1.1 request (RFC 9112)."""
+    """A whole HTTP/1.1 request (RFC 9112).
+
+    Raises:
+        CannotBeSent: naming what of it.
+    """
+    if not _METHOD.fullmatch(method):
+        raise CannotBeSent(f"method {method!r} is none: write GET or POST")
+    if not _TARGET.fullmatch(path):
+        fix = "write what follows the host, from '/' on, percent-encoded"
+        raise CannotBeSent(f"path {path!r} cannot be sent: {fix}")
     lines = [f"{method} {address.prefix}{path} HTTP/1.1", f"Host: {address.authority}"]
-    lines += [f"{name}: {value}" for name, value in headers]
+    lines += [_field(name, value) for name, value in headers]
     if body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-def _connection(address: Address, timeout_s: float) -> Connection:
-    return Connection(address, timeout_s, ssl.create_default_context() if address.tls else None)
+def _field(name: str, value: object) -> str:
+    """One header. Its value may be a secret, and stays out of messages."""
+    if not _FIELD_NAME.fullmatch(name) or name.lower() in OF_THE_CONNECTION:
+        raise CannotBeSent(f"header {name!r} is no header's name, or one the client writes itself")
+    if not isinstance(value, str) or not _FIELD_VALUE.fullmatch(value):
+        raise CannotBeSent(f"header {name!r} has no value to send: it must be one line of Latin-1")
+    return f"{name}: {value}"
+
+
+def _connection(address: Address) -> Connection:
+    return Connection(address, _tls() if address.tls else None)
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Read once: the certificates of the authorities take 20 ms."""
+    return ssl.create_default_context()
 
 
 def _not_ready(
@@ -205,14 +251,17 @@ def _not_ready(
     timeout_s: float,
 ) -> str | None:
     asked = f"GET {path}"
-    data = request_bytes(address, "GET", path, b"", cls.tonnage_headers.items())
     try:
-        with gevent.Timeout(timeout_s):
-            reply = connection.exchange(data)
-    except gevent.Timeout:
+        data = request_bytes(address, "GET", path, b"", cls.tonnage_headers.items())
+        reply = connection.exchange(data, timeout_s=timeout_s)
+    except CannotBeSent as error:
+        return f"{asked}: {error}"
+    except NoAnswer:
         return f"{asked} got no answer from {address.authority} within {timeout_s:g} s"
     except HTTPParseError as error:
         return f"{asked}: what {address.authority} answers is not HTTP: {error}"
+    except ConnectionDropped as error:
+        return f"{asked}: {error}"
     except OSError as error:
         return f"cannot connect to {address.authority}: {error.strerror or error}"
     if reply.status == 404 and cls.model and cls.model in path:

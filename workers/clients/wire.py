@@ -7,25 +7,32 @@ the answer to this one. Nothing is ever sent twice.
 
 from __future__ import annotations
 
+import ipaddress
 import socket as sockets
 import ssl
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gevent import socket
-from geventhttpclient._parser import HTTPResponseParser
+import gevent
+from gevent import get_hub, socket
+from geventhttpclient._parser import HTTPParseError
 
+from workers.clients.answer import Answer, Assembly, Reply, whole
 from workers.clients.liveness import is_alive
 
 BLOCK_BYTES = 65_536
-SWITCHING_PROTOCOLS = 101
-FIRST_FINAL = 200
+READABLE: Final = 1
+"""libev's name for it."""
 
 
 class ConnectionDropped(ConnectionError):
     """The target closed the connection before its answer was complete."""
+
+
+class NoAnswer(TimeoutError):
+    """Nothing, or not all of an answer, came for as long as a request may take."""
 
 
 class NotAnAddress(ValueError):
@@ -64,102 +71,70 @@ class Address:
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
-@dataclass(slots=True)
-class Reply:
-    """An answer. Header names are in lower case; times are seconds of this exchange.
-
-    `connect_s` is 0 on a connection that was open already; `first_byte_s` counts from the send.
-    """
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    connect_s: float
-    first_byte_s: float
-    total_s: float
-
-
-class _Parser(HTTPResponseParser):
-    """llhttp's callbacks, gathered into one answer."""
-
-    def __init__(self, *, head: bool) -> None:
-        super().__init__()
-        self.complete = False
-        self.headers: dict[str, str] = {}
-        self.body = bytearray()
-        self._head = head
-        self._name = ""
-        self._value: str | None = None
-
-    def _on_header_field(self, text: str) -> None:
-        if self._value is not None:
-            self._keep()
-        self._name += text
-
-    def _on_header_value(self, text: str) -> None:
-        self._value = text if self._value is None else self._value + text
-
-    def _on_headers_complete(self) -> bool:
-        if self._value is not None:
-            self._keep()
-        return self._head
-
-    def _on_body(self, data: bytes) -> None:
-        self.body += data
-
-    def _on_message_begin(self) -> None:
-        self.complete = False
-
-    def _on_message_complete(self) -> None:
-        self.complete = self.get_code() >= FIRST_FINAL  # an interim answer is none
-
-    def _on_status(self, _text: str) -> None:
-        """The reason phrase says nothing that the code does not."""
-
-    def _keep(self) -> None:
-        name, value = self._name.lower(), self._value or ""
-        self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
-        self._name, self._value = "", None
-
-
 class Connection:
     """At most one open socket to an address, opened when it is needed and found closed."""
 
-    def __init__(self, address: Address, timeout_s: float, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, address: Address, tls: ssl.SSLContext | None = None) -> None:
         self._address = address
-        self._timeout_s = timeout_s
         self._tls = tls
+        self._hub: Any = get_hub()
         self._socket: Any = None
+        self._raw: Any = None
+        self._readable: Any = None
 
-    def exchange(self, request: bytes, *, head: bool = False) -> Reply:
+    def exchange(
+        self, request: bytes, *, head: bool = False, timeout_s: float | None = None
+    ) -> Reply:
         """Send `request` once and read its answer.
 
+        Without `timeout_s` somebody else must see to it that this ends: the gate does for
+        arrivals.
+
         Raises:
-            OSError: no connection, a connection dropped, nothing heard for the time-out.
+            OSError: no connection, a connection dropped, no answer in time.
             HTTPParseError: what came is not HTTP.
         """
-        started_s = time.perf_counter()
-        connect_s = 0.0
-        if self._socket is None or not is_alive(self._socket._sock):  # noqa: SLF001
+        if timeout_s is None:
+            return self._exchange(request, head=head)
+        late = NoAnswer(f"no answer within {timeout_s:g} s")
+        with gevent.Timeout(timeout_s, late):
+            return self._exchange(request, head=head)
+
+    def close(self) -> None:
+        opened, watcher = self._socket, self._readable
+        self._socket = self._raw = self._readable = None
+        if watcher is not None:
+            watcher.close()
+        if opened is not None:
+            opened.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _exchange(self, request: bytes, *, head: bool) -> Reply:
+        started_s = sent_s = time.perf_counter()
+        if self._raw is None or not is_alive(self._raw):
             self.close()
             self._open()
-            connect_s = time.perf_counter() - started_s
+            sent_s = time.perf_counter()
         try:
-            reply = self._answer(request, connect_s, head=head)
+            self._send(request)
+            data = self._receive()
+            first_s = time.perf_counter()
+            answer = None if head else whole(data)
+            if answer is None:
+                answer = self._assembled(data, head=head)
         except BaseException:
             self.close()
             raise
-        reply.total_s = time.perf_counter() - started_s
-        return reply
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if not answer.keeps:
+            self.close()
+        connect_s, total_s = sent_s - started_s, time.perf_counter() - started_s
+        return Reply(answer.status, answer.head, answer.body, connect_s, first_s - sent_s, total_s)
 
     def _open(self) -> None:
         address = self._address
-        opened = socket.create_connection((address.host, address.port), self._timeout_s)
+        opened: Any = _connected(address.host, address.port)
         try:
             opened.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
             if self._tls is not None:
@@ -167,23 +142,67 @@ class Connection:
         except BaseException:
             opened.close()
             raise
-        self._socket = opened
+        # The socket inside gevent's, and a watcher of our own: gevent's recv() would try to read
+        # before it waits, and fail to, which costs as much again.
+        self._socket, self._raw = opened, opened._sock  # noqa: SLF001
+        self._readable = self._hub.loop.io(opened.fileno(), READABLE)
 
-    def _answer(self, request: bytes, connect_s: float, *, head: bool) -> Reply:
-        connection = self._socket
-        sent_s = time.perf_counter()
-        connection.sendall(request)
-        parser = _Parser(head=head)
-        data = connection.recv(BLOCK_BYTES)
-        first_byte_s = time.perf_counter() - sent_s
+    def _send(self, request: bytes) -> None:
+        try:
+            if self._tls is not None:
+                self._socket.sendall(request)
+                return
+            try:
+                sent = self._raw.send(request)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(request):
+                self._socket.sendall(memoryview(request)[sent:])
+        except ConnectionError as error:
+            raise ConnectionDropped("the target closed the connection on a request") from error
+
+    def _receive(self) -> bytes:
+        """What came; nothing at the end of the connection."""
+        try:
+            if self._tls is not None:
+                data: bytes = self._socket.recv(BLOCK_BYTES)
+            else:
+                self._hub.wait(self._readable)
+                data = self._raw.recv(BLOCK_BYTES)
+        except ConnectionError as error:
+            raise ConnectionDropped("the target reset the connection under a request") from error
+        return data
+
+    def _assembled(self, data: bytes, *, head: bool) -> Answer:
+        assembly = Assembly(head=head)
         while True:
-            parser.feed(data)  # nothing: the end of an answer that ends with its connection
-            if parser.complete:
-                break
+            try:
+                assembly.add(data)
+            except HTTPParseError as error:
+                if data:
+                    raise
+                raise ConnectionDropped(_CUT_SHORT) from error
+            if assembly.is_complete:
+                return assembly.answer()
             if not data:
-                raise ConnectionDropped("the target closed the connection before its answer ended")
-            data = connection.recv(BLOCK_BYTES)
-        if not parser.should_keep_alive():
-            self.close()
-        body = bytes(parser.body)
-        return Reply(parser.get_code(), parser.headers, body, connect_s, first_byte_s, 0.0)
+                raise ConnectionDropped(_CUT_SHORT)
+            data = self._receive()
+
+
+_CUT_SHORT: Final = "the target closed the connection before its answer ended"
+
+
+def _connected(host: str, port: int) -> Any:
+    """A connected socket; an address in figures needs no resolver, hence no thread."""
+    try:
+        version = ipaddress.ip_address(host).version
+    except ValueError:
+        return socket.create_connection((host, port), timeout=None)
+    opened = socket.socket(sockets.AF_INET6 if version == 6 else sockets.AF_INET)
+    try:
+        opened.settimeout(None)
+        opened.connect((host, port))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
