@@ -24,6 +24,7 @@ from typing import Any
 from contract.units import Seconds, format_rate
 from controller.errors import Fenced, FleetError, FleetLost, PreflightFailed
 from controller.ports import Clock, Fleet, Journal, Readiness
+from controller.run.bounded import cancel, within
 from controller.run.measuring import Measuring
 from controller.run.orders import Order, Orders
 from controller.search.answer import Capacity
@@ -154,7 +155,7 @@ class _Conductor:
         bound_s = LEAVE_WITHIN_S
         if not leaving:
             bound_s = float(self._goal.workload.timeout_s) + ABORT_WITHIN_S
-        await self._cancel(work, bound_s)
+        await cancel(self._clock, work, bound_s)
         if work.done() and not work.cancelled() and work.exception() is not None:
             return await self.finish(work)  # fenced meanwhile
         await self._stop_load(order.reason, ordered_at, bound_s)
@@ -259,9 +260,8 @@ class _Conductor:
     async def _failure_of(self, action: Coroutine[Any, Any, None], bound_s: float) -> str | None:
         """Run `action` for at most `bound_s`; in one sentence why it did not succeed, or None."""
         task = asyncio.create_task(action)
-        done = await self._within(task, bound_s)
-        if not done:
-            await self._cancel(task, RETRY_EVERY_S)
+        if not await within(self._clock, task, bound_s):
+            await cancel(self._clock, task, RETRY_EVERY_S)
             return f"no answer within {bound_s:g} s"
         error = task.exception()
         if error is None:
@@ -271,25 +271,6 @@ class _Conductor:
         if not isinstance(error, FleetError):
             log.error("run %s: releasing the fleet failed", self._run, exc_info=error)
         return str(error)
-
-    async def _cancel(self, task: asyncio.Task[Any], bound_s: float) -> None:
-        """Cancel `task` and wait for it; after `bound_s` cancel what it does to clean up, too."""
-        task.cancel()
-        if not await self._within(task, bound_s):
-            task.cancel()
-            await self._within(task, bound_s)
-
-    async def _within(self, task: asyncio.Task[Any], bound_s: float) -> bool:
-        """Whether `task` is done within `bound_s`; it goes on if not."""
-        alarm = asyncio.create_task(self._sleep(bound_s))
-        try:
-            await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            alarm.cancel()
-        return task.done()
-
-    async def _sleep(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
 
     async def _note(self, event: Event) -> None:
         await self._journal.append(self._run, event)

@@ -183,7 +183,13 @@ class Registry:
 
     async def _take_over(self, record: RunRecord) -> None:
         live = self._live[record.run] = LiveRun(record.run, self._store)
-        history = await live.load()
+        try:
+            history = await live.load()
+        except ValueError:  # the journal of another version must not keep us from starting
+            log.exception("the journal of run %s cannot be read", record.run)
+            reason = "this version cannot read the run's journal; the controller's log has more"
+            await self._end(record.run, Capacity("failed", reason))
+            return
         now = self._clock.wall()
         gone_s = max(0.0, now - max(record.alive_at, live.view.last_at or 0.0))
         refusal = _refusal(history, live.view, gone_s)

@@ -11,6 +11,7 @@ from controller.errors import Conflict, NotFound
 from controller.run.registry import RESUME_WITHIN_S, Registry
 from controller.search.goal import Goal
 from controller.search.journal import (
+    Event,
     LoadStopped,
     Measured,
     ProbeDecided,
@@ -252,6 +253,28 @@ async def test_a_watcher_that_comes_back_gets_what_it_missed() -> None:
         await ended(registry, run)
         after = await anext(aiter(registry.watch(run, after=later.position)))
         assert isinstance(after.events[-1][1], RunEnded)
+
+
+async def test_a_journal_that_cannot_be_read_ends_its_run_and_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    async with world.controller() as registry:
+        strange = await registry.create("{}", a_goal())
+        await world.clock.sleep(5.0)
+        fine = await registry.create("{}", a_goal())
+    read = world.store.read
+
+    async def read_but_one(run: str, after: int = 0) -> tuple[tuple[int, Event], ...]:
+        if run == strange:
+            raise ValueError("an event 'Sunk' of schema 9")
+        return await read(run, after)
+
+    world.store.read = read_but_one  # type: ignore[method-assign]
+    async with world.controller() as registry:
+        assert (await ended(registry, fine)).state == "ended"
+        assert (await world.store.run(strange)).status == "failed"
+    assert "'Sunk'" in caplog.text
 
 
 async def test_a_run_that_cannot_be_conducted_ends_as_failed(
