@@ -12,6 +12,7 @@ from contract.messages import Prepare, Ready
 from contract.objectives import ObjectiveError, parse_objective
 from contract.units import Rate
 from workers import allow
+from workers.clock import NS_PER_S, Now, monotonic_ns
 from workers.headers import resolve_headers
 from workers.judge import Judge
 from workers.order import CannotPrepare, Loaded, Order
@@ -19,8 +20,10 @@ from workers.probe import Identity
 
 RATE_PER_S = Rate(3000.0)
 """What a worker is believed to send until it measures itself."""
+PREPARE_S = 25.0
+"""All of it may take this long: the controller waits for little more."""
 START_S = 15.0
-"""on_start of the first users may take this long."""
+"""Of that, on_start of the first users."""
 FIRST_USERS = (10, 200)
 DEFAULT_LIMIT_S = 1.0
 
@@ -73,6 +76,7 @@ class Preparer:
         *,
         allowed: tuple[str, ...],
         environment: Mapping[str, str],
+        now: Now = monotonic_ns,
     ) -> None:
         self.allowed = allowed
         self._identity = identity
@@ -80,6 +84,7 @@ class Preparer:
         self._guard = guard
         self._store = store
         self._environment = environment
+        self._now = now
 
     def prepare(self, message: Prepare) -> Ready:
         """Load, start users, and when asked check the target; waits for all of it."""
@@ -103,6 +108,7 @@ class Preparer:
         self._guard.reset()
 
     def _load(self, message: Prepare) -> Loaded:
+        until_ns = self._now() + round(PREPARE_S * NS_PER_S)
         judge_of(message)
         refused = allow.refusal(message.targets, self.allowed, message.allowed_targets)
         if refused is not None:
@@ -125,7 +131,8 @@ class Preparer:
         loaded = self._engine.load(order)
         error = self._engine.spawn(users_at_first(message), START_S)
         if error is None and message.check_by == self._identity.worker:
-            error = self._engine.check(message.timeout_s)
+            left_s = max(0.0, (until_ns - self._now()) / NS_PER_S)
+            error = self._engine.check(min(message.timeout_s, left_s))
         if error is not None:
             raise CannotPrepare(error)
         return loaded

@@ -86,7 +86,7 @@ class LoopTimer:
         self.close()
         delay_s = max(0, at_ns - monotonic_ns()) / NS_PER_S
         self._timer = get_hub().loop.timer(delay_s)
-        self._timer.start(self._call)
+        self._timer.start(self._call, update=True)  # the loop's own time may be stale
 
     def close(self) -> None:
         if self._timer is not None:

@@ -136,6 +136,10 @@ class Scene:
             now=self.clock,
         )
 
+    def close(self) -> None:
+        self.agent.shut_down("the test is over")
+        self.engine.release()
+
     def prepared(self, **changed: object) -> Ready:
         count = len(self.bus.of(Ready))
         self.agent.obey(prepare(**changed))

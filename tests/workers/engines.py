@@ -11,8 +11,9 @@ import gevent
 from contract.report import Health, Report
 from tests.workers.servers import eventually
 from tests.workers.virtual import HEADER, judge
+from workers.clients import traps
 from workers.clock import monotonic_ns
-from workers.engine import Engine
+from workers.engine import Engine, patches
 from workers.gate import Gate
 from workers.order import Loaded, Order
 from workers.permit import OPEN, Permit
@@ -28,6 +29,12 @@ class Bench:
         self.recorder = Recorder(HEADER, judge("p99 response_time <= 10s"), monotonic_ns())
         self._folder = folder
         self._index = 0
+
+    def close(self) -> None:
+        """Give Locust back as it was: other tests of this process want it stock."""
+        self.engine.release()
+        traps.remove()
+        patches.remove()
 
     def order(self, text: str, **changed: Any) -> Order:
         path = self._folder / "asker.py"

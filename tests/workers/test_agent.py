@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import gevent
@@ -16,8 +17,10 @@ from tests.workers.virtual import MS, START_NS, S, prepare
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene(TOKEN="s3cret-value")
+def scene() -> Iterator[Scene]:
+    made = Scene(TOKEN="s3cret-value")
+    yield made
+    made.close()
 
 
 def stop(probe: int | None, fence: int = 1) -> Stop:

@@ -28,7 +28,7 @@ LOGGING_USER = """
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
-    made.engine.release()
+    made.close()
 
 
 def test_the_places_in_locust_that_are_patched_are_still_there(bench: Bench) -> None:

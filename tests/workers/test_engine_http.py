@@ -25,7 +25,7 @@ SLEEPER = """
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
-    made.engine.release()
+    made.close()
 
 
 HTTP_USERS = """

@@ -23,7 +23,7 @@ class Asker(User):
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
-    made.engine.release()
+    made.close()
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from workers.waiting import at_most
 
 STOP_S = 5.0
 """on_stop of all users may take this long."""
+READY_CHECK_S = 5.0
 TEXT_KEPT = 300
 
 log = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ class Engine:
             check_ready = getattr(user_class, "check_ready", None)
             for target in self._order.targets if check_ready is not None else ():
                 assert check_ready is not None
-                error = check_ready(target, timeout_s)
+                error = check_ready(target, min(timeout_s, READY_CHECK_S))
                 if error is not None:
                     return self._safe(error)
         return self._send_one(timeout_s)
@@ -219,6 +220,9 @@ def on_request(
 
 def _kind(exception: BaseException | str, response: object) -> str:
     """A short name of what went wrong, the same for requests that failed alike."""
+    kind = getattr(exception, "kind", None)
+    if isinstance(kind, str):
+        return kind
     status = getattr(response, "status_code", None)
     if isinstance(status, int) and status >= 400:
         return f"HTTP {status}"
