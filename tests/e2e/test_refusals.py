@@ -26,7 +26,7 @@ def refused(stack: Stack, document: Document) -> list[Document]:
 @pytest.mark.parametrize(
     ("changes", "field", "value", "fix"),
     [
-        ({"serach": {}}, "serach", "", "did you mean 'search'?"),
+        ({"sarch": {}}, "sarch", "", "did you mean 'search'?"),
         ({"search": {"from": "0/s"}}, "search.from", "0/s", "above zero"),
         ({"search": {"from": "500/s"}}, "search.from", "500/s", "is not below search.to"),
         ({"slo": ["p101 response_time <= 1s"]}, "slo.0", "p101 response_time <= 1s", "p99"),
@@ -54,12 +54,12 @@ def test_all_faults_are_told_at_once_and_the_command_exits_with_2(
 ) -> None:
     (tmp_path / "mine.py").write_text("class Broken(:\n    pass\n")
     document = goal(
-        target.url, workload={"user": "mine.py"}, slo=["p99 respons_time <= 1s"], tresholds=[]
+        target.url, workload={"user": "mine.py"}, slo=["p99 respons_time <= 1s"], spykes=[]
     )
     with searching(tmp_path, document, "--controller", stack.url) as program:
         assert program.ended(START_S) == REJECTED
         told = program.output()
-    for field in ("workload.user", "slo.0", "tresholds"):
+    for field in ("workload.user", "slo.0", "spykes"):
         assert field in told
     assert "syntax error in line 1" in told
     assert "response_time" in told

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from tests.e2e.scene import START_S, Stack, Target, goal, searching, standing, until_gone
+from tests.helpers.processes import command_line
 
 GATE_NOT_MET = 1
 
@@ -27,10 +28,15 @@ def test_a_search_on_a_controller_that_runs_already_fails_its_gate(
     assert stack.program.alive
 
 
-def test_a_term_signal_takes_everything_down(tmp_path: Path) -> None:
+def test_a_term_signal_takes_everything_down_and_no_password_was_shown(tmp_path: Path) -> None:
     with standing(tmp_path) as stack:
         family = stack.program.family()
         assert len(family) == 4, stack.program.told(str(family))
+        shown = "\n".join(command_line(process) for process in family)
         stack.program.send(signal.SIGTERM)
         assert stack.program.ended(START_S) == 0
         until_gone(family, stack.program)
+        shown += "".join(path.read_text() for path in tmp_path.rglob("*.log"))
+    conf = (tmp_path / "data" / "redis.conf").read_text()
+    password = conf.partition("requirepass ")[2].split()[0]
+    assert password not in shown
