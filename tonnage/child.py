@@ -25,11 +25,18 @@ class Child:
     """
 
     def __init__(
-        self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        argv: Sequence[str],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        niceness: int = 0,
     ) -> None:
         self.name = name
         self._argv = list(argv)
         self._log = log
+        self._niceness = niceness
         self._env = dict(os.environ) | dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
@@ -44,7 +51,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=self._env,
                 start_new_session=True,  # a Ctrl-C is ours to handle, not theirs
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=self._before_exec,  # noqa: PLW1509 - see the class
             )
         self.starts += 1
 
@@ -80,6 +87,14 @@ class Child:
             self._process.kill()
             self._process.wait(5)
 
+    def _before_exec(self) -> None:
+        """In the child: the kernel sends SIGTERM when our starter dies; others may go first."""
+        if self._niceness:
+            os.nice(self._niceness)
+        if sys.platform == "linux":
+            libc = ctypes.CDLL(None, use_errno=True)
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
     def log_tail(self) -> str:
         """Last lines it wrote, for an error message."""
         try:
@@ -87,9 +102,3 @@ class Child:
         except OSError:
             return ""
         return data.decode("utf-8", "replace").strip()
-
-
-def _die_with_parent() -> None:
-    """In the child, before exec: the kernel sends SIGTERM when our starter dies."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

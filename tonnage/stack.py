@@ -30,6 +30,9 @@ MAX_RESTARTS = 5
 """Of one child, within RESTART_WINDOW_S."""
 RESTART_WINDOW_S = 60.0
 
+CONTROLLER_NICENESS = 5
+"""On few cores the workers go first: they must send on time, the controller may take a moment."""
+
 Say = Callable[[str], None]
 
 
@@ -77,10 +80,16 @@ class Stack:
         self._stop()
 
     def start_child(
-        self, name: str, argv: Sequence[str], env: dict[str, str] | None = None
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: dict[str, str] | None = None,
+        *,
+        niceness: int = 0,
     ) -> Child:
         """Run `python -m …` as one more child, for instance a demo target."""
-        child = Child(name, [sys.executable, "-m", *argv], self._log(name), env)
+        log = self._log(name)
+        child = Child(name, [sys.executable, "-m", *argv], log, env, niceness=niceness)
         child.start()
         self._children.append(child)
         return child
@@ -141,7 +150,7 @@ class Stack:
             "TONNAGE_REDIS_URL": redis_url,
             "TONNAGE_DATABASE_URL": f"sqlite:///{database}",
         }
-        self.start_child("controller", argv, env)
+        self.start_child("controller", argv, env, niceness=CONTROLLER_NICENESS)
         self._wait("the controller", self._controller_ready, "controller")
         self.say("the controller is up")
 
