@@ -11,6 +11,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import replace
 
+import gevent
 import numpy as np
 
 from contract.latency import LONGEST_S, Histogram
@@ -146,8 +147,10 @@ class Recorder:
         self.samples.setdefault(kind, sample or kind)
 
     def flush(self, through_ns: int, health: Health, *, final: bool = False) -> Report:
-        """The report of everything since the last one; `through_ns` counts from the epoch."""
-        now_ns = self._now()
+        """The report of everything since the last one; `through_ns` counts from the epoch.
+
+        What it says is fixed at once; putting it together lets others run in between.
+        """
         self.settle()
         self._sort_into_slices()
         report = replace(
@@ -155,19 +158,26 @@ class Recorder:
             through_ns=max(0, through_ns),
             through_index=self._through_index,
             totals=self.totals,
-            buckets=tuple(self._slices[k].bucket(k) for k in sorted(self._slices)),
-            ticks=_ticks(self._ticks, self._epoch_ns),
-            in_flight=self._in_flight(now_ns),
-            send_lag=Histogram.of(self._lags_s),
+            in_flight=self._in_flight(self._now()),
             requests=self._requests,
             errors=tuple(self.errors.most_common(KINDS_REPORTED)),
             health=health,
             final=final,
         )
+        slices, ticks, lags_s = self._slices, self._ticks, self._lags_s
         self._slices, self._ticks, self._lags_s = {}, [], []
         self._requests = 0
         self.errors = Counter()
-        return report
+        buckets = []
+        for index in sorted(slices):
+            buckets.append(slices[index].bucket(index))
+            gevent.sleep(0)
+        return replace(
+            report,
+            buckets=tuple(buckets),
+            ticks=_ticks(ticks, self._epoch_ns),
+            send_lag=Histogram.of(lags_s),
+        )
 
     def _close(self, permit: Permit, outcome: int, now_ns: int) -> None:
         permit.outcome = outcome
