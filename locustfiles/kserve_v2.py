@@ -1,7 +1,8 @@
 """Ask a model for inference by the KServe V2 protocol (Open Inference Protocol) over HTTP.
 
-Options: input (x), shape ([1, 4]), datatype (FP32), bodies (64 different random ones), or inputs
-(the request's own list, sent as it is). A recording is drawn again instead of all of these.
+Options: input (x), shape ([1, 4]), datatype (FP32), bodies (64 different random ones, fewer of
+large tensors), or inputs (the request's own list, sent as it is). A recording is drawn again
+instead of all of these. By itself: `MODEL=toy locust -f locustfiles/kserve_v2.py --host URL`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,16 @@ from locust import task
 
 from workers.clients.answer import Reply
 from workers.clients.inference import InferenceUser, Prepared
+from workers.clients.options import is_count, is_text, known, option
 
 INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+DATATYPES = ("BOOL", *INTEGERS, "FP32", "FP64")
+"""What JSON can carry as numbers or truth values; give others as `inputs`."""
+OPTIONS = ("input", "shape", "datatype", "bodies", "inputs")
+BODIES = 64
+NUMBERS_KEPT = 4_000_000
+"""In all bodies together, unless the goal says how many bodies there are."""
+TENSORS = int.from_bytes(b"tensors")
 JSON = (("Content-Type", "application/json"),)
 
 
@@ -41,7 +50,7 @@ class KServeV2User(InferenceUser):
         path = f"/v2/models/{self.model}/infer"
         return self.recorded("POST", path) or [
             self.prepare("POST", path, json.dumps({"inputs": inputs}).encode(), JSON)
-            for inputs in _inputs(dict(self.tonnage_options), self.tonnage_seed)
+            for inputs in _inputs(self.tonnage_options, self.tonnage_seed)
         ]
 
 
@@ -56,17 +65,28 @@ def fault(reply: Reply) -> str | None:
     return "error in the answer" if isinstance(answer, dict) and answer.get("error") else None
 
 
-def _inputs(options: dict[str, Any], seed: int) -> Iterator[Any]:
+def _inputs(given: Mapping[str, Any], seed: int) -> Iterator[list[dict[str, Any]]]:
     """Lists of input tensors: the one given, or random ones of a shape."""
-    if "inputs" in options:
-        yield options["inputs"]
+    options = known(given, OPTIONS)
+    if options.get("inputs") is not None:
+        yield option(options, "inputs", [], _is_tensors, "write a list of input tensors")
         return
-    shape = [int(size) for size in options.get("shape") or (1, 4)]
-    datatype = str(options.get("datatype") or "FP32").upper()
-    source = np.random.Generator(np.random.Philox(seed))
-    for _ in range(int(options.get("bodies") or 64)):
-        data = _data(source, math.prod(shape), datatype)
-        name = str(options.get("input") or "x")
+    name = option(options, "input", "x", is_text, "write the name of the model's input")
+    shape = option(options, "shape", [1, 4], _is_shape, "write positive sizes, such as [1, 4]")
+    datatype = option(
+        options, "datatype", "FP32", _is_datatype, f"known are {', '.join(DATATYPES)}"
+    )
+    size = math.prod(shape)
+    bodies = option(
+        options,
+        "bodies",
+        max(1, min(BODIES, NUMBERS_KEPT // size)),
+        is_count,
+        "write how many different bodies there are",
+    )
+    source = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, TENSORS])))
+    for _ in range(bodies):
+        data = _data(source, size, datatype)
         yield [{"name": name, "shape": shape, "datatype": datatype, "data": data}]
 
 
@@ -76,3 +96,15 @@ def _data(source: np.random.Generator, size: int, datatype: str) -> list[Any]:
     if datatype in INTEGERS:
         return [int(n) for n in source.integers(100, size=size)]
     return [round(float(x), 4) for x in source.standard_normal(size)]
+
+
+def _is_tensors(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(t, dict) for t in value)
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(is_count(size) for size in value)
+
+
+def _is_datatype(value: object) -> bool:
+    return value in DATATYPES

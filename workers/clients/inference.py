@@ -197,7 +197,7 @@ class InferenceUser(User):
         if reply.status >= 300:
             return reply, RequestFailed(f"HTTP {reply.status}", _shown(reply.body))
         fault = check(reply) if check is not None else None
-        return reply, RequestFailed(fault) if fault else None
+        return reply, RequestFailed(fault, _shown(reply.body)) if fault else None
 
 
 def request_bytes(
