@@ -81,22 +81,29 @@ class Worker:
         """Obey messages until told to stop; gives the exit status."""
         log.info("worker %s serves Redis at %s", self._identity.worker, address(self._redis_url))
         self._link.start(self._hello)
-        while self._ending is None:
-            message = self._link.receive(TICK_S if self._agent.is_busy else IDLE_TICK_S)
-            if message is not None:
-                self._agent.obey(message)
-            self._agent.tick()
-            if not self._link.alive:
-                self._leave("the link to Redis failed")
-                return 1
-            if self._options.parent_pid not in (None, os.getppid()):
-                self.stop("the parent process has ended")
+        try:
+            while self._ending is None:
+                self._step()
+        except Exception:
+            log.exception("worker %s cannot go on", self._identity.worker)
+            self._leave("an internal error")
+            return 1
         self._leave(self._ending)
         return 0
 
     def stop(self, reason: str) -> None:
         """Have `run` return soon."""
         self._ending = self._ending or reason
+
+    def _step(self) -> None:
+        message = self._link.receive(TICK_S if self._agent.is_busy else IDLE_TICK_S)
+        if message is not None:
+            self._agent.obey(message)
+        self._agent.tick()
+        if not self._link.alive:
+            raise RuntimeError("the link to Redis has ended")
+        if self._options.parent_pid not in (None, os.getppid()):
+            self.stop("the parent process has ended")
 
     @property
     def _redis_url(self) -> str:

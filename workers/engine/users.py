@@ -6,6 +6,7 @@ on_start into it. Their own traffic is closed-loop, so only so many start at onc
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ FAILED_WAIT_S = 0.5
 """A user whose on_start failed is not replaced at once."""
 MORE_AT_ONCE = 20
 """Users added when a lane runs short."""
+MADE_BEFORE = 4_000
+"""Users made before they are needed; the rest when arrivals find none idle."""
 
 log = logging.getLogger(__name__)
 
@@ -76,10 +79,11 @@ class Users:
         return all(p.alive >= p.wanted and not p.starting for p in self._pools)
 
     def want(self, count: int) -> None:
-        """Have `count` users in all, shared out by weight; never fewer than before."""
+        """Have up to `count` users, shared out by weight; never fewer than before."""
         total = sum(pool.weight for pool in self._pools)
         for pool in self._pools:
-            pool.wanted = max(pool.wanted, 1, round(count * pool.weight / total))
+            share = round(min(count, MADE_BEFORE) * pool.weight / total)
+            pool.wanted = max(pool.wanted, 1, share)
         self.most = max(self.most, count)
         self._short.set()
 
@@ -121,6 +125,7 @@ class Users:
                     gevent.sleep(0.01)
                 else:
                     self._make(pool)
+            gc.freeze()  # so many live objects would make each collection long
 
     def _shortest(self) -> Pool | None:
         lacking = [pool for pool in self._pools if pool.alive < pool.wanted]
