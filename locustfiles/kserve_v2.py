@@ -25,7 +25,7 @@ DATATYPES = ("BOOL", *INTEGERS, "FP32", "FP64")
 """What JSON can carry as numbers or truth values; give others as `inputs`."""
 OPTIONS = ("input", "shape", "datatype", "bodies", "inputs")
 BODIES = 64
-NUMBERS_KEPT = 4_000_000
+NUMBERS_KEPT = 1_000_000
 """In all bodies together, unless the goal says how many bodies there are."""
 TENSORS = int.from_bytes(b"tensors")
 JSON = (("Content-Type", "application/json"),)

@@ -21,6 +21,10 @@ class Driven:
     def run_task(self) -> None:
         self.user.tasks[0](self.user)
 
+    def start_and_run_task(self) -> None:
+        self.user.on_start()
+        self.run_task()
+
     @property
     def errors(self) -> list[str | None]:
         return [_text(event["exception"]) for event in self.events]
