@@ -77,6 +77,12 @@ class ControlLink:
         with self._lost():
             await cast(Awaitable[Any], self._calls.ping())
 
+    async def server(self) -> str:
+        """Which start of which server answers; another one has forgotten what this one held."""
+        with self._lost():
+            info = await cast(Awaitable[Any], self._calls.info("server"))
+        return str(info["run_id"])
+
     async def time_us(self) -> int:
         """The Redis clock."""
         with self._lost():

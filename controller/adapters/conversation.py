@@ -2,7 +2,7 @@
 
 Reads their replies in order, tells them things, and beats: the workers stop by themselves when
 they see no new beat for 3 s. A connection that breaks is tried again for READ_GRACE_S; what lasts
-longer is FleetLost.
+longer is FleetLost, and so is a Redis that was started anew: what it held is gone.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Conversation:
         self._link = link
         self._clock = clock
         self._after = "0-0"
+        self._server = ""
         self._beat = 0
         self._beating: asyncio.Task[None] | None = None
         self._fenced: Fenced | None = None
@@ -51,6 +52,7 @@ class Conversation:
 
     async def begin(self) -> None:
         """Beat from now on, and hear only what is said from now on."""
+        self._server = await self._link.server()
         self._after = await self._link.tail(self._run)
         self._beat = await self._link.beat(self._run, self._fence, self._beat)
         if self._beating is None:
@@ -75,9 +77,11 @@ class Conversation:
         """What was said since last time, waiting a moment for the first word."""
         if self._fenced is not None:
             raise self._fenced
-        self._after, messages = await self._patiently(
-            lambda: self._link.replies(self._run, self._after)
-        )
+        try:
+            self._after, messages = await self._link.replies(self._run, self._after)
+        except FleetLost:
+            await self._same_server()
+            return ()
         return messages
 
     async def there(self) -> tuple[Seen, ...]:
@@ -103,6 +107,15 @@ class Conversation:
             except Fenced as error:
                 self._fenced = error
                 return
+
+    async def _same_server(self) -> None:
+        """Return once the server answers again.
+
+        Raises:
+            FleetLost: it does not, or it was started anew.
+        """
+        if await self._patiently(self._link.server) != self._server:
+            raise FleetLost("Redis was started anew: what was under way in it is gone")
 
     async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
         give_up_at = self._clock.now() + READ_GRACE_S
