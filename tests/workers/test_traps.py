@@ -9,69 +9,25 @@ import os
 import resource
 from collections.abc import Iterable, Iterator
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import gevent
 import pytest
-from gevent import getcurrent
 from gevent.event import Event
 from locust import FastHttpUser, HttpUser, User, task
 
+from tests.workers.clients import Fast, Http
 from tests.workers.driving import driving
 from tests.workers.servers import (
     DROP,
     HttpTarget,
     Received,
     eventually,
-    ok,
-    redirect_to,
     response,
 )
-from workers.clients import traps
-from workers.permit import PERMIT_KEY
 
 ABOVE_SELECT = 1024
 """File descriptors from here on are too high for select()."""
-
-
-@pytest.fixture
-def stock() -> Iterator[None]:
-    """The clients with their habits."""
-    traps.remove()
-    yield
-    traps.remove()
-
-
-@pytest.fixture
-def fixed() -> Iterator[None]:
-    traps.install()
-    traps.install()  # a second time changes nothing
-    yield
-    traps.remove()
-
-
-@pytest.fixture
-def extra() -> Iterator[Any]:
-    """The recorder behind the arrival at hand, which counts extra sends."""
-    recorder = SimpleNamespace(extra_sends=0)
-    here: Any = getcurrent()
-    before = getattr(here, "spawn_tree_locals", None)
-    here.spawn_tree_locals = {PERMIT_KEY: SimpleNamespace(recorder=recorder)}
-    yield recorder
-    here.spawn_tree_locals = before
-
-
-class Fast(FastHttpUser):
-    @task
-    def go(self) -> None:
-        self.client.get("/")
-
-
-class Http(HttpUser):
-    @task
-    def go(self) -> None:
-        self.client.get("/")
 
 
 # Keep-alive with many sockets open
@@ -312,121 +268,3 @@ def test_retries_of_requests_are_counted_too(fixed: None, extra: Any) -> None:
         driven.run_task()
     assert driven.errors == [None]
     assert (len(target.requests), extra.extra_sends) == (3, 2)
-
-
-# Redirects
-
-
-def redirects_twice(request: Received) -> Iterable[bytes]:
-    where = {"/": "/a", "/a": "/b"}.get(request.line.split()[1])
-    return [redirect_to(where)] if where else ok(request)
-
-
-@pytest.mark.parametrize("kind", [Fast, Http])
-def test_stock_follows_redirects_in_silence(kind: type[User], stock: None) -> None:
-    with HttpTarget(redirects_twice) as target, driving(kind, target.url) as driven:
-        driven.run_task()
-    assert driven.errors == [None]
-    assert len(target.requests) == 3
-
-
-class HttpOptions(HttpUser):
-    @task
-    def go(self) -> None:
-        self.client.options("/")
-
-
-class HttpPost(HttpUser):
-    @task
-    def go(self) -> None:
-        self.client.post("/", data="x")
-
-
-class FastPost(FastHttpUser):
-    @task
-    def go(self) -> None:
-        self.client.post("/", data="x")
-
-
-@pytest.mark.parametrize("kind", [Fast, FastPost, Http, HttpOptions, HttpPost])
-def test_a_redirect_nobody_asked_to_follow_is_a_failure_that_names_the_way(
-    kind: type[User], fixed: None, extra: Any
-) -> None:
-    with HttpTarget(redirects_twice) as target, driving(kind, target.url) as driven:
-        driven.run_task()
-    assert len(driven.errors) == 1
-    assert "HTTP 302 redirects to /a; allow_redirects=True would follow" in str(driven.errors)
-    assert (len(target.requests), extra.extra_sends) == (1, 0)
-
-
-class FastAsking(FastHttpUser):
-    @task
-    def go(self) -> None:
-        self.client.get("/", allow_redirects=True)
-
-
-class FastAskingByClass(FastHttpUser):
-    max_redirects = 5
-
-    @task
-    def go(self) -> None:
-        self.client.get("/")
-
-
-class HttpAsking(HttpUser):
-    @task
-    def go(self) -> None:
-        self.client.get("/", allow_redirects=True)
-
-
-@pytest.mark.parametrize("kind", [FastAsking, FastAskingByClass, HttpAsking])
-def test_redirects_the_locustfile_asks_for_are_followed_and_counted(
-    kind: type[User], fixed: None, extra: Any
-) -> None:
-    with HttpTarget(redirects_twice) as target, driving(kind, target.url) as driven:
-        driven.run_task()
-    assert driven.errors == [None]
-    assert (len(target.requests), extra.extra_sends) == (3, 2)
-
-
-class FastDeclining(FastHttpUser):
-    @task
-    def go(self) -> None:
-        self.client.get("/", allow_redirects=False)
-
-
-class HttpDeclining(HttpUser):
-    @task
-    def go(self) -> None:
-        self.client.get("/", allow_redirects=False)
-
-
-@pytest.mark.parametrize("kind", [FastDeclining, HttpDeclining])
-def test_a_redirect_the_locustfile_declines_is_its_answer(kind: type[User], fixed: None) -> None:
-    with HttpTarget(redirects_twice) as target, driving(kind, target.url) as driven:
-        driven.run_task()
-    assert driven.errors == [None]
-    assert len(target.requests) == 1
-
-
-class FastChecking(FastHttpUser):
-    @task
-    def go(self) -> None:
-        with self.client.get("/", catch_response=True) as reply:
-            if reply.status_code == 302:
-                reply.success()
-
-
-class HttpChecking(HttpUser):
-    @task
-    def go(self) -> None:
-        with self.client.get("/", catch_response=True) as reply:
-            if reply.status_code == 302:
-                reply.success()
-
-
-@pytest.mark.parametrize("kind", [FastChecking, HttpChecking])
-def test_a_task_may_judge_a_redirect_itself(kind: type[User], fixed: None) -> None:
-    with HttpTarget(redirects_twice) as target, driving(kind, target.url) as driven:
-        driven.run_task()
-    assert driven.errors == [None]
