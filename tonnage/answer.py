@@ -30,12 +30,13 @@ def headline(result: Document) -> str:
     """The number and its interval, or the status when there is none."""
     capacity = result.get("capacity") or {}
     estimate = capacity.get("estimate")
+    asked = (result.get("goal") or {}).get("search") or {}
+    if result["status"] == "at_least":
+        return f"at least {asked.get('to', 'search.to')}, the highest rate asked for"
+    if result["status"] == "at_most":
+        return f"below {asked.get('from', 'search.from')}, the lowest rate asked for"
     if estimate is None:
         return f"no number: {result['status']}"
-    if result["status"] == "at_least":
-        return f"at least {format_rate(estimate)}"
-    if result["status"] == "at_most":
-        return f"at most {format_rate(estimate)}"
     if capacity.get("low") is None:
         return f"about {_rate(estimate)}, without an interval"
     return f"{_rate(estimate)}, 90 % between {_rate(capacity['low'])} and {_rate(capacity['high'])}"

@@ -77,10 +77,9 @@ class Lines:
         for probe in view["probes"][self._probes :]:
             self.say(f"{verdict(probe)}; {standing(view)}; {spending(view)}")
         self._probes = len(view["probes"])
-        current = measuring(view)
-        if current and time.monotonic() - self._measured_at >= QUIET_S:
+        if view["curve"] and time.monotonic() - self._measured_at >= QUIET_S:
             self._measured_at = time.monotonic()
-            self.say(current)
+            self.say(measuring(view))
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -29,8 +29,8 @@ def capacity(**numbers: float | None) -> dict[str, Any]:
             "100.0/s, 90 % between 95.5/s and 104.5/s",
         ),
         ("answered", {"estimate": 100.0}, "about 100.0/s, without an interval"),
-        ("at_least", {"estimate": 2000.0}, "at least 2k/s"),
-        ("at_most", {"estimate": 20.0}, "at most 20/s"),
+        ("at_least", {}, "at least 2000/s, the highest rate asked for"),
+        ("at_most", {}, "below 10/s, the lowest rate asked for"),
         ("no_verdict", {}, "no number: no_verdict"),
         ("failed", {}, "no number: failed"),
     ],
@@ -38,7 +38,11 @@ def capacity(**numbers: float | None) -> dict[str, Any]:
 def test_the_headline_says_what_is_known(
     status: str, numbers: dict[str, float], expected: str
 ) -> None:
-    assert headline(result(status=status, capacity=capacity(**numbers))) == expected
+    goal = {"search": {"from": "10/s", "to": "2000/s"}}
+
+    found = result(status=status, goal=goal, capacity=capacity(**numbers))
+
+    assert headline(found) == expected
 
 
 def test_a_rejected_run_has_no_capacity_at_all() -> None:
