@@ -37,15 +37,15 @@ ENVIRONMENTS = np.array([0.006, 0.03])
 
 CENSORED_TIMES, CENSORED_FEWEST = 6.0, 12
 """Beyond this many budgets, and at least so many, a probe says "too much" and no more."""
-OUTLIER_RATIO = 0.08
+OUTLIER_RATIO = 0.06
 UNKNOWN_CLUSTERING = 12.0
-TAIL_TIMES = 2.5
+TAIL_TIMES = 2.3
 """Bad counts cluster more than the exceedances of the probe's own p95 that we can measure."""
 
 _SLOPE_CENTRE, _SLOPE_SD = 40.0, 0.7
 _ENVIRONMENT_PRIOR = np.array([0.7, 0.3])
 _FLOOR_PRIOR = np.array([0.6, 0.25, 0.15])
-_CLUSTERING_SD = 0.8
+_CLUSTERING_SD = 0.7
 _SMALLEST_BUDGET = 1e-5
 _BELOW, _ABOVE = 0.8, 1.3
 _X_MIN, _X_MAX, _X_STEPS = -40.0, 12.0, 833

@@ -96,7 +96,7 @@ def test_the_scale_is_found_by_doubling_and_its_evidence_discarded() -> None:
     assert search.strategy.standing() is None
     first = propose(search)
     assert isinstance(first, Probe)
-    assert first.rate == pytest.approx(0.6 * 80)
+    assert first.rate == pytest.approx(0.75 * 80)
 
 
 def test_near_the_limit_the_steps_get_smaller() -> None:

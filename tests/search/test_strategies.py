@@ -92,7 +92,7 @@ def test_a_ladder_spans_the_bounds_and_fits_the_budget() -> None:
 
 def test_bayes_climbs_from_below_what_the_opening_saw() -> None:
     _, rates = told(Bayes.knowing_nothing(GOAL).placed(Rate(200.0)), "ppp")
-    assert rates == [120.0, 180.0, 270.0]
+    assert rates == [150.0, 195.0, 253.5]
 
 
 def test_bayes_climbs_from_low_without_an_opening() -> None:

@@ -1,6 +1,6 @@
 """Which rate tells most about where the capacity lies, and when is it known well enough?
 
-    ramp      from half of what the opening saw (else from `low`), times 1.5 or 2 until one fails
+    ramp      from 3/4 of what the opening saw, times 1.3; else from `low`, times 2; until one fails
     narrow    at the median of the binding posterior x {0.99, 1, 1.01}, longer as it narrows
     close     long probes at the estimate and at the 5 % quantile, then stop if still narrow
 
@@ -33,9 +33,9 @@ from controller.search.probe import Evidence, Outcome, Verdict
 from controller.search.relaxation import longest_measured_s, relaxation_s
 from controller.search.strategy import Ask, Finding, Standing
 
-FIRST_RATIO = 0.6
+FIRST_RATIO = 0.75
 """The first rate, as a part of what the opening saw supported."""
-PLACED_STEP, BLIND_STEP, STRAINED_STEP = 1.5, 2.0, 1.5
+PLACED_STEP, BLIND_STEP, STRAINED_STEP = 1.3, 2.0, 1.5
 HIGHEST_STEP = 1.25
 """Never above this times the highest rate that passed, once one has failed."""
 SPREAD = (0.99, 1.0, 1.01)
@@ -46,7 +46,7 @@ STAGES = ((0.5, 6.0), (0.2, 10.0), (0.1, 20.0), (0.0, 40.0))
 """(interval width, seconds to measure)."""
 CLOSING_TIMES, SHORTEST_CLOSING_S, LONGEST_CLOSING_S = 2.0, 20.0, 60.0
 """A closing probe takes 2 s over the precision: 20 s at 10 %, 40 s at 5 %."""
-CLOSING_SLACK = 1.5
+CLOSING_SLACK = 1.7
 """Closing probes begin at an interval so much wider than asked, for they narrow it too."""
 ARRIVALS, LONGEST_FOR_ARRIVALS_S = 300, 60.0
 LIMITS = 3.0
@@ -158,7 +158,7 @@ class Bayes:
         if self.last_passed is None:
             return self._probe(self.first, RAMP_S, "where the ramp begins")
         blind = PLACED_STEP if self.placed_at else BLIND_STEP
-        step = STRAINED_STEP if self.was_strained else blind
+        step = min(blind, STRAINED_STEP) if self.was_strained else blind
         rate = min(self.goal.high, Rate(self.last_passed * step))
         if rate >= self.goal.high:
             again = Seconds(20.0 if self.high_passes else RAMP_S)
