@@ -41,10 +41,14 @@ class Judge:
             if name is None and metric not in _PHASES
         ]
 
-    @property
-    def overdue_s(self) -> float:
-        """Age of the oldest request in flight from which it is over a latency limit."""
-        return min((limit for _, _, limit in self._age_limits), default=math.inf)
+    def overdue_s(self, timeout_s: float) -> float:
+        """Age of the oldest arrival in flight from which shedding is the target's doing.
+
+        It is the tightest limit that age can break. Without one it is half of the time-out: none
+        gets older than the time-out, and the cap holds more than that of load, so it is full of
+        arrivals this old only when the target holds them that long.
+        """
+        return min((limit for _, _, limit in self._age_limits), default=timeout_s / 2)
 
     def request(
         self,
@@ -88,18 +92,21 @@ class Judge:
         return judged, bad & judged
 
     def over_limit(self, permit: Permit, now_ns: int) -> int:
-        """Mask of the latency objectives that an arrival still in flight has already broken.
+        """Mask of the latency and goodput objectives an arrival in flight has already broken.
 
         Its age speaks only while no request of it has ended, and not for phases within one.
         """
+        judged = self._unnamed | permit.covered
         if permit.failed:
-            return self._latency_mask & (self._unnamed | permit.covered)
+            return (self._latency_mask | self._goodput) & judged
         over = permit.bad
         if not permit.requests:
             for bit, from_due, limit_s in self._age_limits:
                 since_ns = permit.due_ns if from_due else permit.start_ns
                 if now_ns - since_ns > limit_s * NS_PER_S:
                     over |= bit
+        if over & self._latency_mask:
+            over |= self._goodput & judged
         return over
 
 

@@ -59,7 +59,7 @@ class RunningProbe:
         gate.open(
             cap=plan.in_flight_cap,
             timeout_s=timeout_s,
-            overdue_s=judge.overdue_s,
+            overdue_s=judge.overdue_s(timeout_s),
             seed=hash((plan.seed, plan.probe, position)),
         )
         self.renew(self._received_ns)

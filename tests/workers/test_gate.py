@@ -28,7 +28,7 @@ class Scene:
         self.survived: list[int] = []
         self.users: list[gevent.Greenlet[..., None]] = []
         self._index = 0
-        self.gate.open(cap=cap, timeout_s=2.0, overdue_s=self.judge.overdue_s, seed=1)
+        self.gate.open(cap=cap, timeout_s=2.0, overdue_s=self.judge.overdue_s(2.0), seed=1)
 
     def add_users(self, count: int, lane: Lane | None = None, busy: bool = False) -> None:
         for _ in range(count):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from tests.workers.virtual import HEADER, MS, START_NS, S, judge
@@ -105,5 +103,32 @@ def test_once_a_request_has_ended_age_says_nothing_but_what_was_bad_stays_bad() 
 
 
 def test_the_tightest_limit_that_age_can_break_says_when_the_oldest_is_overdue() -> None:
-    assert judge("p99 e2e <= 3s", "p50 response_time <= 1s", "p99 ttft <= 10ms").overdue_s == 1.0
-    assert judge("error_ratio <= 1%").overdue_s == math.inf
+    judging = judge("p99 e2e <= 3s", "p50 response_time <= 1s", "p99 ttft <= 10ms")
+    assert judging.overdue_s(10.0) == 1.0
+
+
+@pytest.mark.parametrize("objective", ["error_ratio <= 1%", "p99 ttft <= 1s", "x: p9 e2e <= 1s"])
+def test_without_such_a_limit_the_oldest_is_overdue_at_half_of_the_time_out(objective: str) -> None:
+    assert judge(objective).overdue_s(10.0) == 5.0
+
+
+def test_in_flight_over_any_latency_limit_is_over_for_goodput_too() -> None:
+    judging = judge("goodput >= 99%", "rank: goodput >= 99%", "p99 e2e <= 100ms", "p50 e2e <= 1s")
+    permit = permit_of(judging)
+    assert bits(judging.over_limit(permit, START_NS + 100 * MS)) == []
+    assert bits(judging.over_limit(permit, START_NS + 101 * MS)) == [0, 2]
+
+
+def test_in_flight_with_a_request_that_broke_a_named_limit_is_over_for_goodput() -> None:
+    judging = judge("rank: p99 e2e <= 100ms", "goodput >= 99%", "rank: goodput >= 99%")
+    permit = permit_of(judging)
+    judging.request(permit, "rank", (0.2, 0.2), {})
+    permit.requests = 1
+    assert bits(judging.over_limit(permit, START_NS + 200 * MS)) == [0, 1, 2]
+
+
+def test_in_flight_with_a_failed_request_is_over_for_latency_and_goodput() -> None:
+    judging = judge("p99 e2e <= 100ms", "goodput >= 99%", "rank: goodput >= 99%")
+    permit = permit_of(judging)
+    permit.failed = True
+    assert bits(judging.over_limit(permit, START_NS)) == [0, 1]
