@@ -32,7 +32,7 @@ class Sink(Protocol):
 
 
 class Pacer:
-    """Paces one probe; `until_ns` (monotonic) is the instant after which it releases nothing."""
+    """Paces one probe, for as long as it is let: `extend` comes before `start`."""
 
     def __init__(
         self,
@@ -43,7 +43,6 @@ class Pacer:
         now: Now = monotonic_ns,
         timer: Callable[[Callable[[], None]], Timer] = make_timer,
     ) -> None:
-        self.until_ns = 0
         self._share = share
         self._epoch_ns = epoch_ns
         self._sink = sink
@@ -52,6 +51,8 @@ class Pacer:
         self._indices: list[int] = []
         self._due_ns: list[int] = []
         self._place = 0
+        self._until_ns = 0
+        self._is_dormant = False
         self._is_stopped = False
 
     @property
@@ -65,6 +66,12 @@ class Pacer:
         while (due_ns := self._next_ns()) is not None and due_ns < bound_ns:
             self._sink.miss(self._take(), due_ns)
         self._wake()
+
+    def extend(self, until_ns: int) -> None:
+        """Release nothing after monotonic `until_ns`; what fell due in a gap goes out at once."""
+        self._until_ns = until_ns
+        if self._is_dormant:
+            self._wake()
 
     def stop(self) -> None:
         """Release nothing more and account for what that leaves; idempotent."""
@@ -80,8 +87,9 @@ class Pacer:
 
     def _wake(self) -> None:
         now_ns = self._now()
-        if self._is_stopped or now_ns > self.until_ns:
-            return  # the owner stops the probe; what is overdue is missed then
+        self._is_dormant = not self._is_stopped and now_ns > self._until_ns
+        if self._is_stopped or self._is_dormant:
+            return  # until it is extended, or the owner stops it: what is overdue is missed then
         passed_ns = now_ns - self._epoch_ns
         while (due_ns := self._next_ns()) is not None and due_ns <= passed_ns:
             self._sink.release(self._take(), due_ns)

@@ -82,7 +82,7 @@ class RunningProbe:
 
     def renew(self, beat_ns: int) -> None:
         """A beat was new at monotonic `beat_ns`; nothing is sent once it is too old."""
-        self._pacer.until_ns = min(beat_ns + LEASE_NS, self._end_ns + LATE_NS)
+        self._pacer.extend(min(beat_ns + LEASE_NS, self._end_ns + LATE_NS))
 
     def stop(self, reason: str) -> None:
         """End the load; arrivals in flight go on. The first reason stands."""

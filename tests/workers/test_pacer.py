@@ -47,7 +47,7 @@ class Scene:
         due = np.array(list(due_ns), dtype=np.int64)
         share = iter([(np.arange(len(due), dtype=np.int64), due)])
         self.pacer = Pacer(share, START_NS, self.sink, now=self.clock, timer=self.timers)
-        self.pacer.until_ns = START_NS + 1000 * S
+        self.pacer.extend(START_NS + 1000 * S)
 
 
 def test_each_arrival_is_released_at_its_due_time() -> None:
@@ -108,12 +108,27 @@ def test_a_stop_before_the_epoch_accounts_for_nothing() -> None:
 
 def test_nothing_is_released_after_the_lease_and_what_was_due_then_is_missed() -> None:
     scene = Scene(k * 10 * MS for k in range(100))
-    scene.pacer.until_ns = START_NS + 50 * MS
+    scene.pacer.extend(START_NS + 50 * MS)
     scene.pacer.start(START_NS)
     scene.timers.run_until(START_NS + 80 * MS)
     assert [index for index, _, _ in scene.sink.released] == list(range(6))
     scene.pacer.stop()
     assert scene.sink.missed == [6, 7, 8]
+
+
+def test_a_lease_that_is_extended_after_it_ran_out_is_used_again() -> None:
+    scene = Scene(k * 10 * MS for k in range(100))
+    scene.pacer.extend(START_NS + 50 * MS)
+    scene.pacer.start(START_NS)
+    scene.timers.run_until(START_NS + 80 * MS)
+    scene.pacer.extend(START_NS + 60 * MS)  # not far enough
+    assert len(scene.sink.released) == 6
+    scene.pacer.extend(START_NS + 120 * MS)
+    scene.timers.run_until(START_NS + 200 * MS)
+    released = [(index, at - START_NS) for index, _, at in scene.sink.released[6:]]
+    assert released == [(6, 80 * MS), (7, 80 * MS), (8, 80 * MS)] + [
+        (k, k * 10 * MS) for k in range(9, 13)
+    ]
 
 
 def test_shares_of_a_real_schedule_are_released_whole_and_in_order() -> None:
@@ -124,7 +139,7 @@ def test_shares_of_a_real_schedule_are_released_whole_and_in_order() -> None:
         sink, timers = Sink(clock), Timers(clock)
         share = schedule.share(position, 3)
         pacer = Pacer(share, START_NS, sink, now=clock, timer=timers)
-        pacer.until_ns = START_NS + 100 * S
+        pacer.extend(START_NS + 100 * S)
         pacer.start(START_NS)
         timers.run_until(START_NS + 11 * S)
         indices = [index for index, _, _ in sink.released]
