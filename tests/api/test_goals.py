@@ -83,6 +83,36 @@ BAD = [
     (workload(arrivals={"replay": "a"}), "workload.arrivals", None, "not offered yet"),
     (workload(arrivals="gamma"), "workload.arrivals", "gamma", "write {gamma: {cv: 2}}"),
     (workload(requests="a.jsonl"), "workload.requests", "a.jsonl", "PUT /api/v1/artefacts"),
+    (
+        workload(options={"headers": {"Authorization": "Bearer abc"}}),
+        "workload.options.headers.Authorization",
+        "(not shown)",
+        "write headers: {Authorization: ${NAME}} at the top",
+    ),
+    (
+        workload(options={"headers": {"authorization": "${TOKEN}"}}),
+        "workload.options.headers.authorization",
+        "(not shown)",
+        "at the top of the goal",
+    ),
+    (
+        workload(options={"calls": [{"Headers": {"X-Api-Key": 7}}]}),
+        "workload.options.calls.0.Headers.X-Api-Key",
+        "(not shown)",
+        "at the top of the goal",
+    ),
+    (
+        workload(options={"headers": {"X-Tenant": "${TENANT}"}}),
+        "workload.options.headers.X-Tenant",
+        "${TENANT}",
+        "is not filled in here",
+    ),
+    (
+        workload(options={"headers": {"A": "x\r\nB: y"}}),
+        "workload.options.headers.A",
+        "(not shown)",
+        "on one line",
+    ),
     (workload(timeout=10), "workload.timeout", "10", "a unit of us, ms, s, min or h"),
     ({"warm_up": "maybe"}, "warm_up", "maybe", "write auto, none or a duration"),
     ({"spikes": "no"}, "spikes", "no", "write count"),
@@ -149,6 +179,7 @@ def test_a_secret_is_never_repeated(locustfiles: Path) -> None:
     document = goal_document(
         target="http://me:hunter2@127.0.0.1:bad",
         headers={"Authorization": "Bearer hunter2"},
+        workload={"options": {"headers": {"Authorization": "Bearer hunter2"}}},
         heders={"Authorization": "hunter2"},
         token="hunter2",
     )
@@ -170,7 +201,10 @@ def test_a_path_that_only_the_workers_have_is_left_to_them(locustfiles: Path) ->
 def test_a_goal_is_read_with_its_units(locustfiles: Path) -> None:
     document = goal_document(
         **search(**{"from": "90/min", "to": "1.2k/s", "seed": 2**63, "closing_probes": 0}),
-        **workload(arrivals={"gamma": {"cv": 2}}, options={"path": "/v2"}),
+        **workload(
+            arrivals={"gamma": {"cv": 2}},
+            options={"path": "/v2", "headers": {"Accept": "text/html"}},
+        ),
         target=["http://127.0.0.1:1", "http://allowed.example:8000/x", "http://[::1]:2"],
         warm_up="1min30s",
         spikes="leave_out",
@@ -179,7 +213,7 @@ def test_a_goal_is_read_with_its_units(locustfiles: Path) -> None:
     assert (goal.low, goal.high, goal.precision, goal.budget_s) == (1.5, 1200.0, 0.08, 600.0)
     assert (goal.seed, goal.closing_probes, goal.warm_up) == (2**63, 0, 90.0)
     assert goal.workload.law == Law("gamma", 2.0)
-    assert goal.workload.options == '{"path": "/v2"}'
+    assert goal.workload.options == '{"headers": {"Accept": "text/html"}, "path": "/v2"}'
     assert goal.headers == (("Authorization", "${TOKEN}"),)
     assert len(goal.targets) == 3
 

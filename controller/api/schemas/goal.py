@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -81,6 +82,14 @@ class WorkloadDocument(_Part):
     arrivals: Annotated[LawField, _written_default("poisson")] = Law("poisson")
     requests: RequestsField | None = None
     timeout: DurationField | None = None
+
+    @field_validator("options")
+    @classmethod
+    def _no_secrets(cls, options: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        faults = tuple(_option_faults("workload.options", options))
+        if faults:
+            refuse(*faults)
+        return options
 
 
 class SearchDocument(_Part):
@@ -198,6 +207,38 @@ class GoalDocument(_Part):
 
 def _largest_limit_s(objectives: list[Objective] | tuple[()]) -> float:
     return max((float(o.limit_s) for o in objectives if o.limit_s is not None), default=0.0)
+
+
+def _option_faults(field: str, value: JsonValue) -> Iterator[Fault]:
+    """What is wrong with headers anywhere in the options, which are written down as they are."""
+    if isinstance(value, list):
+        for position, entry in enumerate(value):
+            yield from _option_faults(f"{field}.{position}", entry)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            if name.lower() == "headers" and isinstance(part, dict):
+                for header, text in part.items():
+                    yield from _option_header_faults(f"{field}.{name}.{header}", header, text)
+            else:
+                yield from _option_faults(f"{field}.{name}", part)
+
+
+def _option_header_faults(field: str, name: str, value: JsonValue) -> Iterator[Fault]:
+    text = value if isinstance(value, str) else json.dumps(value)
+    if is_secret(name):
+        fix = (
+            "looks like a secret, which options do not hide: leave it out here and write "
+            f"headers: {{{name}: ${{NAME}}}} at the top of the goal"
+        )
+        yield Fault(field, HIDDEN, fix)
+    elif _REFERENCE.search(text):
+        fix = (
+            f"${{NAME}} is not filled in here: write headers: {{{name}: {text}}} at the top of "
+            "the goal"
+        )
+        yield Fault(field, text, fix)
+    else:
+        yield from (replace(fault, field=field) for fault in _header_faults(name, text))
 
 
 def _header_faults(name: str, value: str) -> Iterator[Fault]:
