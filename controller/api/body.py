@@ -43,7 +43,7 @@ async def _given_goal(request: Request, services: Given) -> GivenGoal:
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"The body is not JSON: {error}.") from error
     faults = await _recording_faults(document, services)
-    goal = goal_of(document, services.rules, faults)
+    goal = await asyncio.to_thread(goal_of, document, services.rules, faults)  # may read a file
     return GivenGoal(goal, text)
 
 

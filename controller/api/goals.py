@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import ipaddress
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -89,10 +90,17 @@ def check_user(user: str, locustfiles: Path) -> None:
 def _check_syntax(user: str) -> None:
     path = Path(user)
     try:
-        with path.open("rb") as file:
-            source = file.read(_LONGEST_LOCUSTFILE_BYTES)
-    except OSError:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):  # a pipe would keep us, a device never ends
+            with path.open("rb") as file:
+                source = file.read(_LONGEST_LOCUSTFILE_BYTES + 1)
+    except (OSError, ValueError):
         return
+    if not stat.S_ISREG(mode):
+        raise Unfit(f"{user!r} is not a regular file: name a locustfile")
+    if len(source) > _LONGEST_LOCUSTFILE_BYTES:
+        limit = f"{_LONGEST_LOCUSTFILE_BYTES // 1024**2} MiB"
+        raise Unfit(f"{user!r} is larger than {limit}: name a locustfile, and keep data beside it")
     try:
         ast.parse(source, filename=path.name)
     except SyntaxError as error:

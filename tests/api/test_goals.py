@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,25 @@ def test_a_locustfile_with_a_syntax_error_is_refused_with_its_line(locustfiles: 
     fault = faults_of(goal_document(**workload(user=user)), locustfiles)["workload.user"]
     assert fault.value == user
     assert "syntax error in line 2" in fault.fix
+
+
+def test_a_path_that_is_no_regular_file_is_refused_unread(locustfiles: Path) -> None:
+    os.mkfifo(locustfiles / "pipe.py")
+    (locustfiles / "folder.py").mkdir()
+    for path in (locustfiles / "pipe.py", locustfiles / "folder.py", Path("/dev/zero")):
+        document = goal_document(**workload(user=str(path)))
+        assert "is not a regular file" in faults_of(document, locustfiles)["workload.user"].fix
+
+
+def test_a_locustfile_over_a_mebibyte_is_refused_and_one_of_just_that_is_read(
+    locustfiles: Path,
+) -> None:
+    large = locustfiles / "large.py"
+    document = goal_document(**workload(user=str(large)))
+    large.write_bytes(b"#" * 1024**2)
+    assert goal_of(document, rules((), locustfiles)).workload.user == str(large)
+    large.write_bytes(b"#" * (1024**2 + 1))
+    assert "is larger than 1 MiB" in faults_of(document, locustfiles)["workload.user"].fix
 
 
 def test_a_path_that_only_the_workers_have_is_left_to_them(locustfiles: Path) -> None:
