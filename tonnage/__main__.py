@@ -46,9 +46,10 @@ AllowTarget = Annotated[
 def demo(
     workers: Workers = DEFAULT_WORKERS,
     json_path: Json = Path("tonnage-demo.json"),
+    precision: Annotated[str, typer.Option(help="Width of the 90 % interval.")] = "10%",
 ) -> None:
     """Find the capacity of a toy model server on this machine, and compare it with the truth."""
-    raise typer.Exit(run_demo(Console(), workers=workers, json_path=json_path))
+    raise typer.Exit(run_demo(Console(), workers=workers, json_path=json_path, precision=precision))
 
 
 @app.command()

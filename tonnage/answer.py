@@ -39,7 +39,10 @@ def headline(result: Document) -> str:
         return f"no number: {result['status']}"
     if capacity.get("low") is None:
         return f"about {_rate(estimate)}, without an interval"
-    return f"{_rate(estimate)}, 90 % between {_rate(capacity['low'])} and {_rate(capacity['high'])}"
+    ends = f"{_rate(capacity['low'])} and {_rate(capacity['high'])}"
+    if asked.get("strategy", "bayes") == "bayes":
+        return f"{_rate(estimate)}, 90 % between {ends}"
+    return f"{_rate(estimate)}, bracketed by {ends}"
 
 
 def _title(result: Document) -> Text:
@@ -50,7 +53,7 @@ def _lines(result: Document) -> list[Text]:
     capacity = result.get("capacity") or {}
     lines = [Text(headline(result), style="bold")]
     if capacity.get("safe") is not None and result["status"] == "answered":
-        lines.append(Text(f"safe to plan with: {_rate(capacity['safe'])} (10 % quantile)"))
+        lines.append(Text(f"safe to plan with: {_rate(capacity['safe'])}"))
     lines.append(Text(str(result["reason"])))
     gate = result.get("gate")
     if gate:

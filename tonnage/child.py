@@ -37,6 +37,7 @@ class Child:
         self._argv = list(argv)
         self._log = log
         self._niceness = niceness
+        self._starter = os.getpid()
         self._env = dict(os.environ) | dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
@@ -67,10 +68,6 @@ class Child:
     def exit_status(self) -> int | None:
         return self._process.poll() if self._process else None
 
-    def replace(self, argv: Sequence[str]) -> None:
-        """Use `argv` from the next start on."""
-        self._argv = list(argv)
-
     def terminate(self) -> None:
         """Ask it to end; `wait` for it afterwards."""
         if self._process is not None and self.alive:
@@ -94,6 +91,8 @@ class Child:
         if sys.platform == "linux":
             libc = ctypes.CDLL(None, use_errno=True)
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            if os.getppid() != self._starter:  # it died before we asked to be told
+                os._exit(1)
 
     def log_tail(self) -> str:
         """Last lines it wrote, for an error message."""

@@ -19,7 +19,9 @@ Document = dict[str, Any]
 
 
 class Unreachable(CommandError):
-    """Nobody answers at the controller's address."""
+    """Nobody answers at the controller's address, or not any more (`was_there`)."""
+
+    was_there = False
 
 
 class Refused(CommandError):
@@ -91,6 +93,7 @@ class Controller:
         """
         headers = {"Last-Event-ID": after} if after else {}
         timeout = httpx.Timeout(TIMEOUT_S, read=EVENT_SILENCE_S)
+        was_there = False
         try:
             with self._http.stream(
                 "GET", f"/api/v1/runs/{run}/events", headers=headers, timeout=timeout
@@ -98,9 +101,12 @@ class Controller:
                 if answer.status_code != 200:
                     answer.read()
                     raise _refused(answer)
+                was_there = True
                 yield from _parse_events(answer.iter_lines())
         except httpx.HTTPError as error:
-            raise Unreachable(f"lost the connection to {self.url}: {error}") from error
+            lost = Unreachable(f"lost the connection to {self.url}: {error}")
+            lost.was_there = was_there
+            raise lost from error
 
     def _request(
         self, method: str, path: str, *, raise_problem: bool = True, **options: Any

@@ -24,7 +24,7 @@ START_TIMEOUT_S = 20.0
 TRUTH_TIMEOUT_S = 180.0
 
 
-def run_demo(console: Console, *, workers: int, json_path: Path | None) -> int:
+def run_demo(console: Console, *, workers: int, json_path: Path | None, precision: str) -> int:
     """Exit status of the demo: 0 when the search answered."""
     check_writable(json_path)
     with (
@@ -37,10 +37,11 @@ def run_demo(console: Console, *, workers: int, json_path: Path | None) -> int:
                 url = _start_target(stack, Path(folder))
                 say(console, f"model server at {url}: batches of up to 16 take 20 ms + 2.5 ms each")
                 say(console, f"question: how many requests/s keep {OBJECTIVE}?")
-                result = search_on(console, stack, _goal(url), interruption)
+                result = search_on(console, stack, _goal(url, precision), interruption)
                 status = finish(console, result, json_path)
                 if status == 0:
                     _compare(console, url, result)
+                interruption.held = True
         except Interrupted:
             say(console, "stopped")
             return 130
@@ -54,7 +55,7 @@ def _what_next(console: Console) -> None:
     say(console, "  tonnage search goal.yaml --local      (the README explains the goal file)")
 
 
-def _goal(url: str) -> GoalFile:
+def _goal(url: str, precision: str) -> GoalFile:
     document: dict[str, Any] = {
         "name": "demo",
         "target": url,
@@ -64,7 +65,7 @@ def _goal(url: str) -> GoalFile:
         "search": {
             "from": "10/s",
             "to": "2000/s",
-            "precision": "10%",
+            "precision": precision,
             "budget": "10min",
             "closing_probes": 0,
         },

@@ -18,7 +18,8 @@ from tonnage.errors import CommandError
 POLL_S = 0.25
 GONE_S = 60.0
 """Without a controller for this long the command gives up; a restarted one is back sooner."""
-ABORT_TIMEOUT_S = 20.0
+ABORT_TIMEOUT_S = 120.0
+"""The fleet confirms once nothing is in flight: at worst a request's time-out from now."""
 
 
 @dataclass(slots=True)
@@ -68,18 +69,19 @@ class Follower:
 
     def _read(self) -> None:
         position: str | None = None
-        heard = time.monotonic()
+        gone_since: float | None = None
         while not self._inbox.closed.is_set():
             try:
                 for at, kind, data in self._controller.events(self._run, position):
-                    position = at
-                    heard = time.monotonic()
+                    position, gone_since = at, None
                     self._inbox.views.put(data)
                     if kind == "end":
                         self._inbox.ended.set()
                         return
             except Unreachable as error:
-                if time.monotonic() - heard > GONE_S:
+                if gone_since is None or error.was_there:
+                    gone_since = time.monotonic()
+                elif time.monotonic() - gone_since > GONE_S:
                     self._inbox.failure = error
                     return
             except Refused as error:
@@ -88,16 +90,19 @@ class Follower:
             self._inbox.closed.wait(0.5)
 
 
-def abort(controller: Controller, run: str, tend: Callable[[], None]) -> None:
-    """Stop the run and return once the fleet has confirmed it, or after ABORT_TIMEOUT_S."""
-    controller.abort(run)
+def abort(controller: Controller, run: str, tend: Callable[[], None]) -> bool:
+    """Have the run stop; whether it has ended, and so confirmed it, within ABORT_TIMEOUT_S."""
     deadline = time.monotonic() + ABORT_TIMEOUT_S
+    is_told = False
     while time.monotonic() < deadline:
         tend()
         try:
+            if not is_told:
+                controller.abort(run)
+                is_told = True
             if controller.view(run).get("ended"):
-                return
+                return True
         except Unreachable:
-            continue
-        finally:
-            time.sleep(POLL_S)
+            pass  # it may be restarting; without it the workers stop by themselves
+        time.sleep(POLL_S)
+    return False

@@ -88,9 +88,11 @@ class Lines:
 def standing(view: Document) -> str:
     """Interval and bracket so far."""
     if view["estimate"] is not None and view["low"] is not None:
+        strategy = ((view.get("goal") or {}).get("search") or {}).get("strategy", "bayes")
+        within = "90 % in" if strategy == "bayes" else "bracketed by"
         interval = (
             f"capacity about {view['estimate']:.1f}/s, "
-            f"90 % in {view['low']:.1f}–{view['high']:.1f}/s"
+            f"{within} {view['low']:.1f}–{view['high']:.1f}/s"
         )
     else:
         interval = "no interval yet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import uuid
@@ -12,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tonnage import answer, goalfile
-from tonnage.client import Controller, Document, Refused, Unreachable
+from tonnage.client import Controller, Document, Refused
 from tonnage.errors import ABORTED, FAILED, REJECTED, CommandError
 from tonnage.follow import Follower, abort
 from tonnage.goalfile import GoalFile
@@ -66,7 +67,9 @@ def _search_locally(
             allow_targets=request.allow_targets,
         )
         with Stack(options, lambda text: say(console, text)) as stack:
-            return search_on(console, stack, goal, interruption)
+            result = search_on(console, stack, goal, interruption)
+            interruption.held = True  # the stack ends in order, and the result is not lost
+    return result
 
 
 def search_on(
@@ -91,34 +94,47 @@ class _Run:
         self._tend = tend
 
     def to_its_end(self, watch: Watch) -> Document:
-        """The result document; after a signal, of the aborted run."""
-        run = self._create()
-        watch.say(f"run {run} at {self._controller.url}/api/v1/runs/{run}")
+        """The result document; after a signal, of the aborted run.
+
+        Raises:
+            CommandError: refused, or the controller is gone; ABORTED when that was after a signal.
+        """
+        key = uuid.uuid4().hex
         try:
-            with Follower(self._controller, run) as follower:
-                follower.wait(watch.draw, self._tend)
+            run = self._create(key)
+            watch.say(f"run {run} at {self._controller.url}/api/v1/runs/{run}")
+            self._follow(run, watch)
         except Interrupted as signal:
             watch.say(f"{signal}: stopping the load")
-            abort(self._controller, run, self._tend)
-        except CommandError:
-            self._give_up(run)
-            raise
+            return self._aborted(key)
         return self._controller.result(run)
 
-    def _create(self) -> str:
+    def _create(self, key: str) -> str:
         for sha256, path in self._goal.artefacts.items():
             self._controller.upload(path, sha256)
         try:
-            return self._controller.create(self._goal.document, uuid.uuid4().hex)
+            return self._controller.create(self._goal.document, key)
         except Refused as error:
             raise CommandError(self._goal.in_its_words(str(error)), error.status) from error
 
-    def _give_up(self, run: str) -> None:
-        """The command cannot watch any more: the load must not go on without it."""
+    def _follow(self, run: str, watch: Watch) -> None:
         try:
-            self._controller.abort(run)
-        except Unreachable:
-            return  # the workers' dead man's switch stops the load
+            with Follower(self._controller, run) as follower:
+                follower.wait(watch.draw, self._tend)
+        except CommandError:  # it cannot be watched any more: the load must not go on without us
+            with contextlib.suppress(CommandError):
+                abort(self._controller, run, self._tend)
+            raise
+
+    def _aborted(self, key: str) -> Document:
+        """The signal may have come at any moment: the same key gives the run there is."""
+        try:
+            run = self._controller.create(self._goal.document, key)
+            if abort(self._controller, run, self._tend):
+                return self._controller.result(run)
+        except CommandError as error:
+            raise CommandError(f"aborted; {error}", ABORTED) from error
+        raise CommandError(f"aborted; run {run} has not confirmed that it stopped", ABORTED)
 
 
 def finish(console: Console, result: Document, json_path: Path | None) -> int:

@@ -12,6 +12,7 @@ The stack's owner calls `check` about twice a second from the main thread; leavi
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -122,12 +123,18 @@ class Stack:
         url = self._start_redis()
         self._start_controller(url, port)
         for index in range(1, self._options.workers + 1):
-            argv = ["workers", "--id", f"w{index}", "--parent-pid", str(os.getpid())]
+            argv = ["workers", "--id", self._worker(index), "--parent-pid", str(os.getpid())]
             for target in self._options.allow_targets:
                 argv += ["--allow", target]
             self.start_child(f"worker-{index}", argv, {"TONNAGE_REDIS_URL": url})
-        self._wait("the workers", self._workers_ready, "worker-1")
+        names = [f"worker-{index}" for index in range(1, self._options.workers + 1)]
+        self._wait("the workers", self._workers_ready, *names)
         self.say(f"{self._options.workers} workers are ready")
+
+    def _worker(self, index: int) -> str:
+        """Short on a Redis of our own; on a shared one no other stack may have the same."""
+        shared = self._options.redis_url is not None
+        return f"{socket.gethostname()}-{os.getpid()}-w{index}" if shared else f"w{index}"
 
     def _start_redis(self) -> str:
         if self._options.redis_url:
@@ -166,10 +173,11 @@ class Stack:
         except Unreachable:
             return False
 
-    def _wait(self, what: str, ready: Callable[[], bool], name: str) -> None:
+    def _wait(self, what: str, ready: Callable[[], bool], *names: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
+        children = [self.child(name) for name in names]
         while not ready():
-            child = self.child(name)
+            child = next((c for c in children if not c.alive), children[0])
             if not child.alive:
                 raise CommandError(
                     f"{child.name} ended with status {child.exit_status}; it said:\n"

@@ -50,6 +50,12 @@ def refuses() -> Events:
     raise Refused(404, {"detail": "no such run"})
 
 
+def drops_after_silence() -> Events:
+    lost = Unreachable("lost the connection")
+    lost.was_there = True
+    raise lost
+
+
 def nobody() -> Events:
     raise Unreachable("nobody answers")
 
@@ -73,8 +79,17 @@ def test_a_refusal_is_told_at_once() -> None:
 
 def test_a_controller_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tonnage.follow.GONE_S", -1.0)
-    with Follower(Scripted(nobody), "r") as follower, pytest.raises(Unreachable, match="nobody"):
+    controller = Scripted(nobody, nobody)
+    with Follower(controller, "r") as follower, pytest.raises(Unreachable, match="nobody"):
         follower.wait(lambda _: None, lambda: None)
+
+
+def test_one_broken_connection_is_no_absence_however_quiet_it_was_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tonnage.follow.GONE_S", -1.0)
+    with Follower(Scripted(drops_after_silence, drops_after_silence, ends), "r") as follower:
+        assert follower.wait(lambda _: None, lambda: None) == {"n": 3}
 
 
 def test_an_abort_returns_when_the_run_has_ended() -> None:
