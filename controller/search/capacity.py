@@ -13,17 +13,18 @@ numbering, the opening, the budget, void probes and a target that stopped answer
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from contract.units import Rate, Seconds
-from controller.search import explain, opening
-from controller.search.answer import Capacity, Gate, Interval, Status
+from controller.search import conclusion, explain, opening
+from controller.search.answer import Capacity, Interval
+from controller.search.conclusion import ended
 from controller.search.goal import Goal
-from controller.search.opening import Opening
+from controller.search.knowledge import Search, Suspicion
 from controller.search.probe import Outcome, Probe, Verdict
 from controller.search.quote import Quote, quote
 from controller.search.strategies import strategy_of
-from controller.search.strategy import Ask, Finding, Strategy
+from controller.search.strategy import Ask, Finding
 
 __all__ = [
     "Quote",
@@ -50,47 +51,6 @@ LONGEST_REST_S = Seconds(10.0)
 _GRID_S = 0.25  # due-time buckets: what is judged begins and ends with one
 
 
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """A target that may have stopped answering: what was seen, and whether a check confirmed it."""
-
-    rate: Rate
-    arrivals: int
-    error_ratio: float
-    error: str
-    confirmed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """Everything known of a capacity question.
-
-    `probes` counts every decided probe, void ones too; `voids` those in a row, `void_probes` all.
-    `least_passed` and `most_passed` are (rate, probe number). `saturated_per_s` is the most a
-    saturated target completed.
-    """
-
-    goal: Goal
-    strategy: Strategy
-    opening: Opening
-    probes: int = 0
-    elapsed_s: Seconds = Seconds(0.0)
-    requests: int = 0
-    bad_requests: int = 0
-    voids: int = 0
-    void_probes: int = 0
-    void_reason: str = ""
-    rest_s: Seconds = Seconds(0.0)
-    saturated_per_s: Rate | None = None
-    least_passed: tuple[Rate, int] | None = None
-    most_passed: tuple[Rate, int] | None = None
-    suspicion: Suspicion | None = None
-
-    @property
-    def remaining_s(self) -> Seconds:
-        return Seconds(self.goal.budget_s - self.elapsed_s)
-
-
 def start(goal: Goal) -> Search:
     """Nothing known."""
     return Search(goal, strategy_of(goal), opening.opened(goal))
@@ -99,14 +59,14 @@ def start(goal: Goal) -> Search:
 def propose(search: Search) -> Probe | Capacity:
     """The next probe, or the answer."""
     if search.suspicion is not None and search.suspicion.confirmed:
-        return _dead(search)
+        return conclusion.dead(search)
     if search.voids >= MOST_VOIDS:
         return ended(search, "no_verdict", explain.voids(search.voids, search.void_reason))
     ask = _ask(search)
     if isinstance(ask, Finding):
-        return _found(search, ask)
+        return conclusion.found(search, ask)
     probe = _fitted(search, _planned(search, ask))
-    return _spent(search) if probe is None else probe
+    return conclusion.spent(search) if probe is None else probe
 
 
 def observe(search: Search, outcome: Outcome) -> Search:
@@ -145,20 +105,6 @@ def interval(search: Search) -> Interval | None:
     """What is known so far, for people to watch; None before there is evidence."""
     standing = search.strategy.standing()
     return None if standing is None else standing.interval
-
-
-def ended(search: Search, status: Status, reason: str) -> Capacity:
-    """What is known when it must end here: the estimate, and no interval."""
-    standing = search.strategy.standing()
-    estimate = None if standing is None else standing.interval.estimate
-    return Capacity(
-        status=status,
-        reason=reason,
-        estimate=estimate,
-        binding_objective=_binding(search),
-        gate=_gate(search, status, None),
-        warm_up=search.opening.summary,
-    )
 
 
 def _ask(search: Search) -> Ask | Finding:
@@ -252,89 +198,3 @@ def _opened(search: Search, outcome: Outcome) -> Search:
     if outcome.probe.purpose == "scale" and after.stage == "warm_up" and after.supported:
         return replace(search, strategy=search.strategy.placed(after.supported))
     return search
-
-
-def _found(search: Search, finding: Finding) -> Capacity:
-    if finding.status == "answered":
-        return _answered(search)
-    return _beyond(search, finding.status)
-
-
-def _beyond(search: Search, status: Status) -> Capacity:
-    summary = search.opening.summary
-    if status == "at_least" and summary is not None and not summary.steady:
-        return ended(search, "no_verdict", explain.not_steady(summary))
-    rate = search.goal.high if status == "at_least" else search.goal.low
-    cost = explain.Cost(search.probes, search.requests)
-    return Capacity(
-        status=status,
-        reason=explain.beyond(status, rate, cost),
-        gate=_gate(search, status, None),
-        warm_up=search.opening.summary,
-        binding_objective=_binding(search) if status == "at_most" else None,
-    )
-
-
-def _answered(search: Search) -> Capacity:
-    standing = search.strategy.standing()
-    refusal = _refusal(search)
-    if standing is None or refusal is not None:
-        return ended(search, "no_verdict", refusal or explain.spent(search.goal, None))
-    cost = explain.Cost(search.probes, search.requests)
-    known, objective = standing.interval, search.goal.objectives[standing.objective]
-    return Capacity(
-        status="answered",
-        reason=explain.answered(known, objective, cost, search.goal.strategy),
-        estimate=known.estimate,
-        low=known.low,
-        high=known.high,
-        strict=known.estimate,
-        safe=standing.safe,
-        binding_objective=objective.text,
-        gate=_gate(search, "answered", standing.safe),
-        warm_up=search.opening.summary,
-    )
-
-
-def _spent(search: Search) -> Capacity:
-    if search.strategy.narrow() and search.strategy.standing() is not None:
-        return _answered(search)
-    return ended(search, "no_verdict", explain.spent(search.goal, interval(search)))
-
-
-def _dead(search: Search) -> Capacity:
-    suspicion = search.suspicion
-    assert suspicion is not None
-    seen = explain.Silence(
-        suspicion.error_ratio, suspicion.arrivals, suspicion.rate, suspicion.error
-    )
-    if search.most_passed is None:
-        return replace(_beyond(search, "at_most"), reason=explain.never_answered(seen))
-    return ended(search, "no_verdict", explain.stopped_answering(seen, search.most_passed))
-
-
-def _refusal(search: Search) -> str | None:
-    """Why no interval is printed although the probes would give one."""
-    summary = search.opening.summary
-    if summary is not None and not summary.steady:
-        return explain.not_steady(summary)
-    return search.strategy.refusal()
-
-
-def _binding(search: Search) -> str | None:
-    standing = search.strategy.standing()
-    return None if standing is None else search.goal.objectives[standing.objective].text
-
-
-def _gate(search: Search, status: Status, safe: Rate | None) -> Gate | None:
-    goal = search.goal
-    if goal.require is None:
-        return None
-    met: bool | None = None
-    if status == "answered" and safe is not None:
-        met = safe >= goal.require
-    elif status == "at_least" and goal.require <= goal.high:
-        met = True
-    elif status == "at_most" and goal.require >= goal.low:
-        met = False
-    return Gate(goal.require, met, explain.gate(goal, status, safe))

@@ -20,7 +20,7 @@ from tests.helpers.builders import a_goal
 from tests.search.virtual_target import BatchingTarget, VirtualFleet, searched
 
 TRUTH = 235.7
-SEEDS = range(8)
+SEEDS = range(6)
 GOAL = a_goal(
     strategy="bayes",
     warm_up="auto",

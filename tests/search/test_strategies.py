@@ -100,7 +100,7 @@ def test_bayes_climbs_from_low_without_an_opening() -> None:
     assert rates == [10.0, 20.0, 40.0]
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(st.lists(st.floats(0, 0.4), min_size=10, max_size=14))
 def test_bayes_never_jumps_beyond_what_passed_nor_out_of_bounds(ratios: list[float]) -> None:
     """After the first failure, at most 1.25 times the highest rate that passed."""

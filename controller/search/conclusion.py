@@ -1,0 +1,116 @@
+"""What does a search answer when it ends?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from contract.units import Rate
+from controller.search import explain
+from controller.search.answer import Capacity, Gate, Interval, Status
+from controller.search.knowledge import Search
+from controller.search.strategy import Finding
+
+
+def ended(search: Search, status: Status, reason: str) -> Capacity:
+    """What is known when it must end here: the estimate, and no interval."""
+    standing = search.strategy.standing()
+    estimate = None if standing is None else standing.interval.estimate
+    return Capacity(
+        status=status,
+        reason=reason,
+        estimate=estimate,
+        binding_objective=_binding(search),
+        gate=_gate(search, status, None),
+        warm_up=search.opening.summary,
+    )
+
+
+def found(search: Search, finding: Finding) -> Capacity:
+    if finding.status == "answered":
+        return _answered(search)
+    return _beyond(search, finding.status)
+
+
+def _beyond(search: Search, status: Status) -> Capacity:
+    summary = search.opening.summary
+    if status == "at_least" and summary is not None and not summary.steady:
+        return ended(search, "no_verdict", explain.not_steady(summary))
+    rate = search.goal.high if status == "at_least" else search.goal.low
+    cost = explain.Cost(search.probes, search.requests)
+    return Capacity(
+        status=status,
+        reason=explain.beyond(status, rate, cost),
+        gate=_gate(search, status, None),
+        warm_up=search.opening.summary,
+        binding_objective=_binding(search) if status == "at_most" else None,
+    )
+
+
+def _answered(search: Search) -> Capacity:
+    standing = search.strategy.standing()
+    refusal = _refusal(search)
+    if standing is None or refusal is not None:
+        return ended(search, "no_verdict", refusal or explain.spent(search.goal, None))
+    cost = explain.Cost(search.probes, search.requests)
+    known, objective = standing.interval, search.goal.objectives[standing.objective]
+    return Capacity(
+        status="answered",
+        reason=explain.answered(known, objective, cost, search.goal.strategy),
+        estimate=known.estimate,
+        low=known.low,
+        high=known.high,
+        strict=known.estimate,
+        safe=standing.safe,
+        binding_objective=objective.text,
+        gate=_gate(search, "answered", standing.safe),
+        warm_up=search.opening.summary,
+    )
+
+
+def spent(search: Search) -> Capacity:
+    if search.strategy.narrow() and search.strategy.standing() is not None:
+        return _answered(search)
+    return ended(search, "no_verdict", explain.spent(search.goal, _interval(search)))
+
+
+def dead(search: Search) -> Capacity:
+    suspicion = search.suspicion
+    assert suspicion is not None
+    seen = explain.Silence(
+        suspicion.error_ratio, suspicion.arrivals, suspicion.rate, suspicion.error
+    )
+    if search.most_passed is None:
+        return replace(_beyond(search, "at_most"), reason=explain.never_answered(seen))
+    return ended(search, "no_verdict", explain.stopped_answering(seen, search.most_passed))
+
+
+def _refusal(search: Search) -> str | None:
+    """Why no interval is printed although the probes would give one."""
+    summary = search.opening.summary
+    if summary is not None and not summary.steady:
+        return explain.not_steady(summary)
+    return search.strategy.refusal()
+
+
+def _binding(search: Search) -> str | None:
+    standing = search.strategy.standing()
+    return None if standing is None else search.goal.objectives[standing.objective].text
+
+
+def _gate(search: Search, status: Status, safe: Rate | None) -> Gate | None:
+    goal = search.goal
+    if goal.require is None:
+        return None
+    met: bool | None = None
+    if status == "answered" and safe is not None:
+        met = safe >= goal.require
+    elif status == "at_least" and goal.require <= goal.high:
+        met = True
+    elif status == "at_most" and goal.require >= goal.low:
+        met = False
+    return Gate(goal.require, met, explain.gate(goal, status, safe))
+
+
+def _interval(search: Search) -> Interval | None:
+    standing = search.strategy.standing()
+    return None if standing is None else standing.interval

@@ -1,0 +1,51 @@
+"""What does a search know at any moment?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contract.units import Rate, Seconds
+from controller.search.goal import Goal
+from controller.search.opening import Opening
+from controller.search.strategy import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A target that may have stopped answering: what was seen, and whether a check confirmed it."""
+
+    rate: Rate
+    arrivals: int
+    error_ratio: float
+    error: str
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Everything known of a capacity question.
+
+    `probes` counts every decided probe, void ones too; `voids` those in a row, `void_probes` all.
+    `least_passed` and `most_passed` are (rate, probe number). `saturated_per_s` is the most a
+    saturated target completed.
+    """
+
+    goal: Goal
+    strategy: Strategy
+    opening: Opening
+    probes: int = 0
+    elapsed_s: Seconds = Seconds(0.0)
+    requests: int = 0
+    bad_requests: int = 0
+    voids: int = 0
+    void_probes: int = 0
+    void_reason: str = ""
+    rest_s: Seconds = Seconds(0.0)
+    saturated_per_s: Rate | None = None
+    least_passed: tuple[Rate, int] | None = None
+    most_passed: tuple[Rate, int] | None = None
+    suspicion: Suspicion | None = None
+
+    @property
+    def remaining_s(self) -> Seconds:
+        return Seconds(self.goal.budget_s - self.elapsed_s)
