@@ -74,8 +74,9 @@ class Load:
 
     @property
     def drained(self) -> bool:
-        """Nothing is due any more and nothing is in flight."""
-        return self._arrivals.exhausted(self._next) and not self.in_flight
+        """The probe is over and nothing is in flight."""
+        over = self.through_ns >= round(self._terms.schedule.duration_s * 1e9)
+        return over and self._arrivals.exhausted(self._next) and not self.in_flight
 
     def advance(self, through_ns: int) -> FleetReport:
         """Let the load go on and report what happened since the last call."""

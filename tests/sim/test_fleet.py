@@ -75,6 +75,14 @@ async def test_the_reports_together_are_the_schedule() -> None:
     assert {k: v for k, v in seen.items() if v} == expected
 
 
+async def test_a_probe_lasts_to_its_end_however_few_arrive() -> None:
+    probe = probe_at(1.0)
+    for seed in range(1, 9):
+        fleet, _ = fleet_for(goal_for(seed=seed))
+        await fleet.prepare()
+        assert (await reports_of(fleet, probe))[-1].through_ns >= probe.duration_s * 1e9
+
+
 async def test_every_decided_arrival_is_judged_once_and_its_times_are_counted() -> None:
     goal = goal_for(TROUBLED, objectives=SLO)
     fleet, _ = fleet_for(goal)
