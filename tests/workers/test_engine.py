@@ -13,9 +13,8 @@ from locust.user.task import DefaultTaskSet
 
 from contract.report import Ledger
 from tests.workers.engines import Bench
-from tests.workers.servers import eventually
 from workers.engine import patches
-from workers.permit import FAILED, SENT, SUCCEEDED, TIMED_OUT
+from workers.permit import FAILED, SUCCEEDED, TIMED_OUT
 
 LOGGING_USER = """
     from locust import SequentialTaskSet, TaskSet, User, task, tag, between
@@ -151,21 +150,6 @@ def test_a_task_that_raises_fails_its_arrival_and_its_user_goes_on(bench: Bench)
     assert bench.module().log == ["ValueError('no')"] * 3
     assert bench.report().errors == (("ValueError", 3),)
     assert bench.engine.users == 1
-
-
-def test_a_user_that_stops_itself_ends_its_arrival_and_is_replaced(bench: Bench) -> None:
-    bench.load(
-        LOGGING_USER
-        + """
-    from locust.exception import StopUser
-    class Asker(User):
-        @task
-        def ask(self): raise StopUser
-    """
-    )
-    bench.spawn(2)
-    assert [permit.outcome for permit in bench.arrive(6)] == [SUCCEEDED] * 6
-    eventually(lambda: bench.engine.users == 2)
 
 
 def test_a_task_past_its_time_out_is_interrupted_and_the_user_takes_the_next(bench: Bench) -> None:
@@ -336,22 +320,3 @@ def test_extra_sends_are_counted_for_arrivals_alone(bench: Bench) -> None:
     bench.spawn()
     bench.arrive(3)
     assert bench.report().totals == Ledger(scheduled=3, sent=3, succeeded=3, extra_sends=3)
-
-
-def test_users_are_added_when_arrivals_find_none_idle(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("workers.engine.users.MADE_BEFORE", 2)
-    bench.load(
-        LOGGING_USER
-        + """
-    class Asker(User):
-        @task
-        def ask(self): gevent.sleep(99)
-    """
-    )
-    bench.spawn(5)
-    assert bench.engine.users == 2
-    permits = bench.release(6)
-    eventually(lambda: sum(permit.start == SENT for permit in permits) == 5)
-    assert (bench.engine.users, bench.gate.waiting) == (5, 1)  # five are the most

@@ -4,6 +4,8 @@ Users are made before the load needs them: one that is made during a stall of th
 on_start into it. Their own traffic is closed-loop, so only so many start at once.
 """
 
+# ruff: noqa: SLF001 - Locust has no public names for its users' state
+
 from __future__ import annotations
 
 import gc
@@ -67,6 +69,7 @@ class Users:
         self._headers = headers
         self._short = Event()
         self._failed = False
+        self._is_settling = False
         self._maker = gevent.spawn(self._make_forever)
 
     @property
@@ -85,6 +88,7 @@ class Users:
             share = round(min(count, MADE_BEFORE) * pool.weight / total)
             pool.wanted = max(pool.wanted, 1, share)
         self.most = max(self.most, count)
+        self._is_settling = True
         self._short.set()
 
     def want_more(self, lane: Lane) -> None:
@@ -125,7 +129,9 @@ class Users:
                     gevent.sleep(0.01)
                 else:
                     self._make(pool)
-            gc.freeze()  # so many live objects would make each collection long
+            if self._is_settling:
+                self._is_settling = False
+                gc.freeze()  # so many live objects would make each collection long
 
     def _shortest(self) -> Pool | None:
         lacking = [pool for pool in self._pools if pool.alive < pool.wanted]
@@ -158,7 +164,7 @@ class Users:
         pool.alive -= 1
         pool.starting.discard(user)
         self._short.set()
-        gevent.spawn(_close, user)  # not here in the hub: a close() may wait
+        gevent.spawn(_let_go, user)  # not here in the hub: a close() may wait
 
     def _fail(self, text: str) -> None:
         self._failed = True
@@ -185,6 +191,17 @@ def _note_start(user: Any, pool: Pool, fail: Callable[[str], None]) -> None:
             pool.starting.discard(user)
 
     user.on_start = on_start
+
+
+def _let_go(user: Any) -> None:
+    """Cut what leads from an ended user back to it: no collection looks at what is frozen."""
+    try:
+        _close(user)
+    finally:
+        vars(user).pop("on_start", None)
+        user._taskset_instance = user._greenlet = None
+        if isinstance(user, HttpUser | FastHttpUser):
+            user.client.user = None
 
 
 def _close(user: Any) -> None:
