@@ -66,7 +66,7 @@ class SimulatedFleet:
         self._load: Load | None = None
         self._epoch_s = 0.0
 
-    async def prepare(self, *, ask_target: bool = True) -> Readiness:
+    async def prepare(self, *, ask_target: bool = True) -> Readiness:  # noqa: ARG002 - the port
         """Look at the goal; the target needs no asking."""
         await self._clock.sleep(PREPARE_S)
         if not self._workers:
