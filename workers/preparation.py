@@ -6,6 +6,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from contract.messages import Prepare, Ready
@@ -26,6 +27,8 @@ START_S = 15.0
 """Of that, on_start of the first users."""
 FIRST_USERS = (10, 200)
 DEFAULT_LIMIT_S = 1.0
+BEYOND_TIMEOUT_S = 2.0
+"""The cap of arrivals in flight is that much load more than fits into the time-out."""
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,8 @@ class Loader(Protocol):
     def want_users(self, count: int) -> None: ...
 
     def check(self, timeout_s: float) -> str | None: ...
+
+    def start_slow(self, count: int, timeout_s: float) -> str | None: ...
 
     def settled(self) -> None: ...
 
@@ -131,11 +136,17 @@ class Preparer:
         loaded = self._engine.load(order)
         error = self._engine.spawn(users_at_first(message), START_S)
         if error is None and message.check_by == self._identity.worker:
-            left_s = max(0.0, (until_ns - self._now()) / NS_PER_S)
-            error = self._engine.check(min(message.timeout_s, left_s))
+            error = self._engine.check(min(message.timeout_s, self._left_s(until_ns)))
         if error is not None:
             raise CannotPrepare(error)
-        return loaded
+        warning = self._engine.start_slow(users_at_most(message), self._left_s(until_ns))
+        if warning is None:
+            return loaded
+        log.warning("run %s: %s", message.run, warning)
+        return replace(loaded, warnings=(*loaded.warnings, warning))
+
+    def _left_s(self, until_ns: int) -> float:
+        return max(0.0, (until_ns - self._now()) / NS_PER_S)
 
     def _fetch(self, sha256: str | None) -> bytes | None:
         if sha256 is None:
@@ -183,3 +194,9 @@ def users_at_first(message: Prepare) -> int:
     longest_s = max(limits, default=0.0) or DEFAULT_LIMIT_S
     least, most = FIRST_USERS
     return min(max(math.ceil(message.max_rate / len(message.workers) * longest_s), least), most)
+
+
+def users_at_most(message: Prepare) -> int:
+    """Users that the highest rate keeps busy when every arrival times out (Little)."""
+    share_per_s = message.max_rate / len(message.workers)
+    return math.ceil(share_per_s * (message.timeout_s + BEYOND_TIMEOUT_S))

@@ -54,6 +54,8 @@ class Engine:
     users: int = 0
     load_error: str | None = None
     check_error: str | None = None
+    start_warning: str | None = None
+    slow: int = 0
     spawn_takes_s: float = 0.0
     orders: list[Order] = field(default_factory=list)
     checked: int = 0
@@ -88,6 +90,10 @@ class Engine:
     def check(self, timeout_s: float) -> str | None:
         self.checked += 1
         return self.check_error
+
+    def start_slow(self, count: int, timeout_s: float) -> str | None:
+        self.slow = count
+        return self.start_warning
 
     def settled(self) -> None: ...
 

@@ -274,3 +274,12 @@ def test_shutting_down_says_what_was_lost(scene: Scene) -> None:
     assert drained.reason == "SIGTERM"
     assert drained.totals.failed == drained.totals.sent > 0
     assert scene.bus.of(Report)[-1].final
+
+
+def test_users_that_start_slowly_are_asked_for_before_ready_and_a_shortage_is_told(
+    scene: Scene,
+) -> None:
+    scene.engine.start_warning = "slow"
+    ready = scene.prepared(max_rate=Rate(100.0), timeout_s=Seconds(2.0))
+    assert (ready.error, ready.warnings) == (None, ("a warning", "slow"))
+    assert scene.engine.slow == 200  # 50/s for 2 s and 2 s more

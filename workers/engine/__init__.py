@@ -119,6 +119,15 @@ class Engine:
             return users.start_errors[0]
         return f"on_start of {count} users was not over after {timeout_s:g} s"
 
+    def start_slow(self, count: int, timeout_s: float) -> str | None:
+        """Have users whose on_start may take long run it now, `count` in all; gives a warning.
+
+        On_start of many users during a probe would be load that nobody planned.
+        """
+        users = self._users
+        warning = users.start_slow(count, timeout_s) if users is not None else None
+        return self._safe(warning) if warning is not None else None
+
     def settled(self) -> None:
         """Nothing more is loaded: keep what there is out of garbage collection."""
         gc.collect()

@@ -91,6 +91,26 @@ class Users:
         self._is_settling = True
         self._short.set()
 
+    def start_slow(self, count: int, timeout_s: float) -> str | None:
+        """As `want`, of classes with an on_start of their own; a warning when it is not over."""
+        total = sum(pool.weight for pool in self._pools)
+        slow = [pool for pool in self._pools if _starts_slowly(pool)]
+        for pool in slow:
+            share = round(min(count, MADE_BEFORE) * pool.weight / total)
+            pool.wanted = max(pool.wanted, share)
+        self._is_settling = True
+        self._short.set()
+        self.wait(timeout_s, lambda: bool(self.start_errors))
+        done = sum(pool.alive - len(pool.starting) for pool in slow)
+        wanted = sum(pool.wanted for pool in slow)
+        if done >= wanted:
+            return None
+        why = f": {self.start_errors[0]}" if self.start_errors else ""
+        return (
+            f"on_start was over for {done} of {wanted} users when load could begin, the others "
+            f"run it beside the load{why}"
+        )
+
     def want_more(self, lane: Lane) -> None:
         """A permit found no idle user in `lane`."""
         for pool in self._pools:
