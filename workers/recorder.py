@@ -55,7 +55,6 @@ class Recorder:
         self, header: Report, judge: Judge, epoch_ns: int, *, now: Now = monotonic_ns
     ) -> None:
         self.extra_sends = 0
-        self.stray_requests = 0
         self.errors: Counter[str] = Counter()
         self.samples: dict[str, str] = {}
         self._header = header
@@ -96,7 +95,6 @@ class Recorder:
     ) -> None:
         """A request of `permit` ended now; the first one's response time counts from due."""
         if permit.outcome != OPEN:
-            self.stray_requests += 1
             return
         now_ns = self._now()
         if not 0 <= service_s <= LONGEST_S:  # a client that did not measure it
