@@ -91,13 +91,15 @@ def _check_syntax(user: str) -> None:
     path = Path(user)
     try:
         mode = path.stat().st_mode
-        if stat.S_ISREG(mode):  # a pipe would keep us, a device never ends
-            with path.open("rb") as file:
-                source = file.read(_LONGEST_LOCUSTFILE_BYTES + 1)
     except (OSError, ValueError):
         return
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(mode):  # a pipe would keep us, a device never ends
         raise Unfit(f"{user!r} is not a regular file: name a locustfile")
+    try:
+        with path.open("rb") as file:
+            source = file.read(_LONGEST_LOCUSTFILE_BYTES + 1)
+    except OSError:
+        return
     if len(source) > _LONGEST_LOCUSTFILE_BYTES:
         limit = f"{_LONGEST_LOCUSTFILE_BYTES // 1024**2} MiB"
         raise Unfit(f"{user!r} is larger than {limit}: name a locustfile, and keep data beside it")
