@@ -31,8 +31,8 @@ class Readiness:
 class Fleet(Protocol):
     """Workers that offer load together, for one run."""
 
-    async def prepare(self) -> Readiness:
-        """Have every live worker load the user and one of them ask the target.
+    async def prepare(self, *, ask_target: bool = True) -> Readiness:
+        """Have every live worker load the user and, if asked to, one of them ask the target.
 
         Called again after a loss: it takes whoever is there by then.
 

@@ -24,6 +24,8 @@ HEADROOM = 1.05
 """Workers may send this much above search.to: a ceiling, not a target."""
 FEWEST_IN_FLIGHT = 8
 """Least cap of a worker: a burst at a very low rate is no overload."""
+NOBODY = ""
+"""No worker has this name."""
 FEW_WORKERS = 200
 SHORT_CADENCE_S, LONG_CADENCE_S = Seconds(0.25), Seconds(1.0)
 
@@ -38,8 +40,8 @@ class Speech:
     goal: Goal
     fence: int
 
-    def prepare(self, workers: tuple[str, ...]) -> Prepare:
-        """Load the user; the first worker asks the target."""
+    def prepare(self, workers: tuple[str, ...], *, ask_target: bool = True) -> Prepare:
+        """Load the user; the first worker asks the target, or nobody."""
         goal = self.goal
         return Prepare(
             run=self.run,
@@ -56,7 +58,7 @@ class Speech:
             seed=goal.seed,
             allowed_targets=tuple(dict.fromkeys(address(target) for target in goal.targets)),
             max_rate=Rate(goal.high * HEADROOM),
-            check_by=workers[0],
+            check_by=workers[0] if ask_target else NOBODY,
         )
 
     def plan(self, probe: Probe, workers: tuple[str, ...], epoch_us: int) -> Plan:

@@ -78,15 +78,15 @@ class RedisFleet:
         self._lost: set[tuple[str, str]] = set()  # (worker, boot)
         self._offered = False
 
-    async def prepare(self) -> Readiness:
-        """Have every live worker load the user and one of them ask the target."""
+    async def prepare(self, *, ask_target: bool = True) -> Readiness:
+        """Have every live worker load the user and, if asked to, one of them ask the target."""
         await self._link.sweep()
         await self._put_artefact()
         for _ in range(ATTEMPTS):
             chosen = await self._choose()
             self._boots = {seen.hello.worker: seen.hello.boot for seen in chosen}
             await self._talk.begin()
-            await self._talk.tell(self._speech.prepare(tuple(self._boots)))
+            await self._talk.tell(self._speech.prepare(tuple(self._boots), ask_target=ask_target))
             answers = await self._readies()
             if answers is not None:
                 self._lost -= set(self._boots.items())

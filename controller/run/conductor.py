@@ -167,7 +167,7 @@ class _Conductor:
 
     async def _preflight(self) -> None:
         await self._note(PreflightStarted(self._clock.wall()))
-        readiness = await self._prepared()
+        readiness = await self._prepared(ask_target=True)
         warnings = (*readiness.warnings, *_shortfall(self._goal, readiness))
         passed = PreflightPassed(
             self._clock.wall(), readiness.workers, readiness.rate_per_s, warnings
@@ -232,18 +232,18 @@ class _Conductor:
         """Prepare whoever is there by now: one worker fewer, or some more."""
         self._worn = None
         try:
-            readiness = await self._prepared()
+            readiness = await self._prepared(ask_target=False)  # the next probe measures that
         except PreflightFailed as error:
             raise FleetLost(f"{why}, and could not be prepared anew: {error}") from error
         note = f"prepared anew: {why}"
         await self._note(FleetChanged(self._clock.wall(), readiness.workers, note))
 
-    async def _prepared(self) -> Readiness:
+    async def _prepared(self, *, ask_target: bool) -> Readiness:
         """Prepare the fleet, however often the bus goes away within its grace."""
         give_up_at = self._clock.now() + BUS_GRACE_S
         while True:
             try:
-                return await self._fleet.prepare()
+                return await self._fleet.prepare(ask_target=ask_target)
             except FleetLost as error:
                 if self._clock.now() >= give_up_at:
                     text = f"the fleet was gone for longer than {BUS_GRACE_S:.0f} s: {error}"

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from contract import keys
-from controller.adapters import redis_fleet
+from controller.adapters import plans, redis_fleet
 from controller.adapters.redis_fleet import RedisFleetOf
 from controller.errors import Fenced, FleetLost, NoWorkers, PreflightFailed
 from controller.ports import Fleet
@@ -119,6 +119,12 @@ async def test_a_worker_that_does_not_confirm_its_end_is_named(world: Bus) -> No
     world.workers[1].mute = True
     with pytest.raises(FleetLost, match="worker w2 did not say"):
         await fleet.release()
+
+
+async def test_a_target_is_asked_by_the_first_worker_or_by_nobody() -> None:
+    speech = plans.Speech("r1", a_goal(), 1)
+    assert speech.prepare(("w1", "w2")).check_by == "w1"
+    assert speech.prepare(("w1", "w2"), ask_target=False).check_by == plans.NOBODY
 
 
 async def test_workers_with_different_users_are_refused(world: Bus) -> None:

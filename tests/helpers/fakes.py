@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from contract.latency import Histogram
 from contract.report import BUCKET_NS, DueBucket, FleetReport, Ledger
-from controller.errors import Conflict, FleetLost, NotFound
+from controller.errors import Conflict, FleetLost, NotFound, PreflightFailed
 from controller.ports import Clock, IdempotencyKey, Readiness, RunRecord
 from controller.search.journal import Event, RunCreated, RunEnded
 from controller.search.probe import Probe
@@ -107,7 +107,8 @@ class ScriptedFleet:
     """The Fleet port with a target that carries `carries` per second and a script per probe.
 
     `said` lists what it was told, with the virtual time. While `gone_until` is in the future,
-    every call raises FleetLost. `refuses` is raised by prepare. A release takes `release_s`.
+    every call raises FleetLost. `refuses` is raised by prepare, and PreflightFailed when it is to
+    ask a target that does not (`answers`). A release takes `release_s`.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class ScriptedFleet:
         self.gone_until = 0.0
         self.back_after_s = 5.0
         self.refuses: Exception | None = None
+        self.answers = True
         self.release_refuses: Exception | None = None
         self.drain_s = 0.2
         self._clock = clock
@@ -136,12 +138,14 @@ class ScriptedFleet:
     def calls(self) -> list[str]:
         return [text for _, text in self.said]
 
-    async def prepare(self) -> Readiness:
+    async def prepare(self, *, ask_target: bool = True) -> Readiness:
         self._say("prepare")
         await self._clock.sleep(0.5)
         self._check_bus()
         if self.refuses is not None:
             raise self.refuses
+        if ask_target and not self.answers:
+            raise PreflightFailed("worker w1: the target does not answer")
         return Readiness(self.workers, 5_000.0)
 
     @asynccontextmanager

@@ -132,10 +132,10 @@ async def test_no_worker_left_ends_the_run_as_failed() -> None:
     stage = Stage({1: Script(loses_worker_at_s=1.0)}, workers=("w1",))
     original = stage.fleet.prepare
 
-    async def prepare() -> Any:
+    async def prepare(*, ask_target: bool = True) -> Any:
         if not stage.fleet.workers:
             raise NoWorkers("no worker came within 10 s: start some")
-        return await original()
+        return await original(ask_target=ask_target)
 
     stage.fleet.prepare = prepare  # type: ignore[method-assign]
     capacity = await stage.conduct()
@@ -171,6 +171,32 @@ async def test_a_fleet_too_weak_for_the_highest_rate_is_warned_of() -> None:
     stage = Stage()
     await stage.conduct(a_goal(high=9_000.0))
     assert any("search.to" in text for text in stage.events(PreflightPassed)[0].warnings)
+
+
+async def test_a_target_that_died_is_not_asked_again_but_measured() -> None:
+    stage = Stage({2: Script(loses_worker_at_s=2.0)})
+    running = asyncio.create_task(stage.conduct())
+    await stage.clock.sleep(4.3)
+    stage.fleet.answers = False
+    assert (await running).status == "answered"
+    assert len(stage.events(FleetChanged)) == 1
+
+
+async def test_a_target_that_does_not_answer_at_first_refuses_the_run() -> None:
+    stage = Stage()
+    stage.fleet.answers = False
+    capacity = await stage.conduct()
+    assert (capacity.status, stage.events(ProbeStarted)) == ("rejected", [])
+
+
+async def test_a_worker_that_cannot_load_on_renewal_ends_the_run_as_failed() -> None:
+    stage = Stage({2: Script(loses_worker_at_s=2.0)})
+    running = asyncio.create_task(stage.conduct())
+    await stage.clock.sleep(4.3)
+    stage.fleet.refuses = PreflightFailed("worker w1: no module named 'ranker'")
+    capacity = await running
+    assert capacity.status == "failed"
+    assert "could not be prepared anew: worker w1: no module named 'ranker'" in capacity.reason
 
 
 async def test_void_probes_are_bounded() -> None:
