@@ -95,3 +95,27 @@ def test_a_wrong_line_is_named_before_anything_is_sent() -> None:
     ):
         driven.start_and_run_task()
     assert target.connections == 0
+
+
+def test_a_recording_is_read_before_the_first_arrival() -> None:
+    kind = kind_of(PlainHttpUser, b"{")
+    with driving(kind, "http://127.0.0.1:1") as driven, pytest.raises(RecordingError):
+        driven.user.on_start()
+
+
+def test_requests_are_made_once_for_all_users_of_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = kind_of(PlainHttpUser, jsonl(*LINES))
+    made: list[object] = []
+    make = kind._made
+
+    def note(user: object) -> object:
+        made.append(user)
+        return make(user)
+
+    monkeypatch.setattr(kind, "_made", note)
+    sent(kind, 1)
+    with HttpTarget() as target:
+        for _ in range(2):
+            with driving(kind, target.url) as driven:
+                driven.user.on_start()
+    assert len(made) == 2  # one for each target

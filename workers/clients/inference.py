@@ -130,11 +130,13 @@ class InferenceUser(User):
     def drawn(self, make: Callable[[], Sequence[Prepared]]) -> Iterator[Prepared]:
         """Whole requests drawn with replacement from those `make` gives, seeded, for ever.
 
-        Users of one class and target share the requests; each draws in its own order.
+        They are made now, once for all users of a class and target; each draws in its own order.
         """
         if self._address not in self._kept:
             self._kept[self._address] = tuple(make())
-        requests = self._kept[self._address]
+        return self._draw(self._kept[self._address])
+
+    def _draw(self, requests: Sequence[Prepared]) -> Iterator[Prepared]:
         worker = getattr(self.environment.runner, "worker_index", 0)
         key = [self.tonnage_seed, BODIES, max(worker, 0), self._number]
         source = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
