@@ -50,9 +50,9 @@ def redirect_to(location: str) -> bytes:
     return response(b"", "302 Found", f"Location: {location}")
 
 
-def eventually(claim: Callable[[], bool]) -> None:
-    """Let the servers of this process work until the claim holds, for some seconds at most."""
-    with gevent.Timeout(10):
+def eventually(claim: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Let the servers of this process work until the claim holds; fails after `within_s`."""
+    with gevent.Timeout(within_s):
         while not claim():
             gevent.sleep(0.001)
 

@@ -17,7 +17,7 @@ import locustfiles
 from locustfiles.kserve_v2 import KServeV2User
 from locustfiles.plain_http import PlainHttpUser
 from tests.workers.driving import driving
-from tests.workers.servers import HttpTarget, Received, response
+from tests.workers.servers import HttpTarget, Received, eventually, response
 from workers.clients.inference import CannotBeSent, InferenceUser
 from workers.clients.options import OptionError
 
@@ -175,12 +175,18 @@ def test_stock_locust_runs_it(name: str) -> None:
     with HttpTarget(answer) as target:
         command = [
             *(sys.executable, "-m", "locust", "-f", str(FOLDER / f"{name}.py"), "--headless"),
-            *("--host", target.url, "--users", "2", "--run-time", "2s", "--json"),
+            *("--host", target.url, "--users", "2", "--run-time", "60s", "--json"),
         ]
         environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
         # gevent's Popen: the target answers while this waits.
         process = Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        output, log = process.communicate(timeout=50)
+        try:
+            eventually(lambda: len(target.requests) >= 10 or process.poll() is not None, 45.0)
+            process.terminate()  # Locust ends in order, and says what it counted
+            output, log = process.communicate(timeout=30)
+        finally:
+            if process.poll() is None:
+                process.kill()
     assert process.returncode == 0, log.decode()
     (row,) = json.loads(output)
     assert (row["num_requests"] > 0, row["num_failures"]) == (True, 0)
