@@ -98,7 +98,16 @@ class Goal:
 
     @property
     def patience_s(self) -> Seconds:
-        """How long after its due time an arrival may leave its verdict open."""
-        if self.latency_limits_s:
+        """How long after its due time an arrival may leave its verdict open.
+
+        Beyond its limits it is bad for latency and goodput, but whether it fails, which requests
+        it makes and how they stream is open until its time-out.
+        """
+        certain = (
+            o.request_name is None
+            and (o.kind == "goodput" or o.metric in ("response_time", "service_time", "e2e"))
+            for o in self.objectives
+        )
+        if self.latency_limits_s and all(certain):
             return Seconds(self.largest_limit_s)
         return self.workload.timeout_s

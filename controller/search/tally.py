@@ -102,6 +102,11 @@ class Tally:
         return _added(self.bad, self.over_limit)
 
     @property
+    def undecided(self) -> bool:
+        """Whether one in flight could still be good or bad for an objective."""
+        return any(over < self.waiting for over in self.over_limit)
+
+    @property
     def known(self) -> tuple[int, ...]:
         """Judged or in flight for longer than the limit: what `known_bad` is out of."""
         return _added(self.judged, self.over_limit)

@@ -2,7 +2,7 @@
 
 The inner fold: reports are fed as they come, and the trial decides as soon as a rule does
 (`controller.search.stop_rules`, `void_rules`, `steadiness`), else at the end: every judged
-arrival decided, or all of them over their limits.
+arrival decided, or those in flight bad already for every objective.
 """
 
 from __future__ import annotations
@@ -111,7 +111,10 @@ def _over(setting: Setting, seen: Tally) -> bool:
     past_s = seen.through_s - setting.probe.duration_s
     if past_s < -1e-6 or seen.late:
         return False
-    return seen.waiting == 0 or past_s >= setting.goal.patience_s + END_GRACE_S
+    if seen.waiting == 0 or past_s >= setting.goal.workload.timeout_s + END_GRACE_S:
+        return True
+    # Those that hang may yet fail: to stop without them would be to judge the survivors.
+    return past_s >= setting.goal.largest_limit_s + END_GRACE_S and not seen.undecided
 
 
 def _passed(setting: Setting, seen: Tally) -> bool:

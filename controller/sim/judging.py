@@ -68,21 +68,26 @@ class Judge:
         late = self._over(
             decided.end_ns - decided.due_ns, decided.end_ns - decided.start_ns, faults
         )
-        any_late = np.logical_or.reduce(late, axis=0) if len(late) else faults
-        for row, objective in enumerate(self.objectives):
-            if objective.kind == "goodput":
-                late[row] = any_late
-        return late
+        return self._with_goodput(late)
 
     def in_flight(self, due_ns: Whole, start_ns: Whole, now_ns: int) -> tuple[InFlight, ...]:
         """Count arrivals in flight by due bucket; they are given in the order of due time."""
         if not len(due_ns):
             return ()
-        over = self._over(now_ns - due_ns, now_ns - start_ns, np.zeros(len(due_ns), dtype=bool))
+        nothing = np.zeros(len(due_ns), dtype=bool)
+        over = self._with_goodput(self._over(now_ns - due_ns, now_ns - start_ns, nothing))
         return tuple(
             InFlight(index, last - first, tuple(over[:, first:last].sum(axis=1).tolist()))
             for index, first, last in spans(due_ns)
         )
+
+    def _with_goodput(self, bad: Flags) -> Flags:
+        """What is bad for any objective is bad for goodput."""
+        any_bad = np.logical_or.reduce(bad, axis=0)
+        for row, objective in enumerate(self.objectives):
+            if objective.kind == "goodput":
+                bad[row] = any_bad
+        return bad
 
     def _over(self, response_ns: Whole, service_ns: Whole, faults: Flags) -> Flags:
         over = np.tile(faults, (len(self.objectives), 1))

@@ -171,3 +171,30 @@ def _evidence(reports: list[FleetReport]) -> tuple[object, Seconds]:
     assert outcome is not None
     assert outcome.evidence is not None
     return (outcome.evidence.judged, outcome.evidence.bad, outcome.verdict), decided_s
+
+
+@pytest.mark.parametrize("text", ["error_ratio <= 0.1%", "goodput >= 99.9%"])
+def test_arrivals_that_hang_are_waited_for_until_they_time_out(text: str) -> None:
+    """8 of 1,000 hang: inside the 1 % that may be slow, far beyond the 0.1 % that may fail."""
+    two = (*GOAL.objectives, parse_objective(text))
+    goal = replace(GOAL, objectives=two)
+    hanging = Flow(
+        50,
+        quarters=28,
+        in_flight=lambda q: 8 if 27 <= q < 35 else 0,
+        over=lambda q: 8 if 28 <= q < 35 else 0,
+        failed=lambda q: 8 * (q == 35),
+    )
+    reports = [
+        replace(
+            report,
+            in_flight=tuple(replace(i, over_limit=(i.over_limit[0], 0)) for i in _due_in(27, report)),
+            buckets=tuple(replace(b, index=min(b.index, 27)) for b in report.buckets),
+        )
+        for report in stream(goal, hanging, 40)
+    ]
+    outcome, decided_s = judged(a_trial(goal, PROBE), reports)
+    assert decided_s == 9.0  # the time-out is 2 s
+    assert outcome is not None
+    assert outcome.evidence is not None
+    assert (outcome.verdict, outcome.evidence.bad) == (Verdict.FAIL, (8, 8))
