@@ -1,6 +1,6 @@
 """How is a worker started?
 
-    python -m workers --id w1 [--redis-url URL] [--allow HOST:PORT]... [--parent-pid PID]
+    python -m workers [--id w1] [--redis-url URL] [--allow HOST:PORT]... [--parent-pid PID]
 
 The Redis URL may hold a password: TONNAGE_REDIS_URL keeps it out of the process list.
 """
@@ -12,7 +12,9 @@ monkey.patch_all()  # before anything below imports a socket
 import argparse  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
+import secrets  # noqa: E402
 import signal  # noqa: E402
+import socket  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 
@@ -49,7 +51,7 @@ def read_options(argv: Sequence[str] | None) -> Options:
     """Read the command line; what is wrong with it ends the process with status 2."""
     parser = argparse.ArgumentParser(prog="python -m workers", description="Offer load for a run.")
     parser.add_argument("--redis-url", default=os.environ.get(REDIS_URL), metavar="URL")
-    parser.add_argument("--id", required=True, help="name of this worker in its fleet")
+    parser.add_argument("--id", help="name in the fleet (default: HOST-PID-RANDOM)")
     parser.add_argument("--allow", action="append", default=[], metavar="HOST:PORT")
     parser.add_argument("--parent-pid", type=int, metavar="PID")
     given = parser.parse_args(argv)
@@ -62,7 +64,8 @@ def read_options(argv: Sequence[str] | None) -> Options:
             parse_target(target)
         except AllowListError as error:
             parser.error(f"--allow: {error}")
-    return Options(given.redis_url, given.id, tuple(given.allow), given.parent_pid)
+    worker = given.id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return Options(given.redis_url, worker, tuple(given.allow), given.parent_pid)
 
 
 if __name__ == "__main__":

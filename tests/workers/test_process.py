@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from contract.messages import Plan
 from contract.report import Ledger, Report
 from tests.workers.controlling import Controller, redis_running
 from tests.workers.servers import HttpTarget, Received, response
+from workers.__main__ import read_options
 
 pytestmark = pytest.mark.needs_redis_server
 
@@ -235,7 +237,6 @@ def test_what_is_wrong_with_a_locustfile_comes_back_in_one_sentence(
     [
         (["--id", "w1"], "set TONNAGE_REDIS_URL"),
         (["--id", "w1", "--redis-url", "localhost:6379"], "must begin with redis://"),
-        (["--redis-url", "redis://127.0.0.1:1"], "--id"),
         (
             ["--id", "w1", "--redis-url", "redis://127.0.0.1:1", "--allow", "example.org"],
             "write HOST:PORT",
@@ -256,3 +257,9 @@ def test_wrong_arguments_are_told_and_end_with_status_2(arguments: list[str], sa
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_workers_that_are_not_named_get_names_of_their_own() -> None:
+    names = {read_options(["--redis-url", "redis://127.0.0.1:1"]).worker for _ in range(2)}
+    assert len(names) == 2
+    assert all(name.startswith(f"{socket.gethostname()}-{os.getpid()}-") for name in names)
