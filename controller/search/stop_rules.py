@@ -7,9 +7,10 @@
     R5 accept    P(capacity > rate) > 0.98 for every objective                       -> pass
 
 Completions X and arrivals in flight N are those of the whole fleet. Every rule sees what the
-reports say, so it acts one cadence and the slowest worker's delay after the fact. R1 loses
-nothing: beyond 6 budgets the likelihood is flat, and bad stays bad. R5 looks at geometrically
-growing counts, so that looking often does not make a lucky stretch likelier.
+reports say, so it acts one cadence and the slowest worker's delay after the fact, and none while
+a worker's report is late. R1 loses nothing: beyond 6 budgets the likelihood is flat, and bad stays
+bad. R5 takes only arrivals old enough to be known, lest it judge the quick ones, and looks at
+geometrically growing counts, so that looking often does not make a lucky stretch likelier.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from dataclasses import dataclass
 from contract.units import Rate
 from controller.search import explain
 from controller.search.estimate import Counts, learned, probability_above, too_many
-from controller.search.tally import Sample, Setting, Tally, per_second
+from controller.search.tally import (
+    Sample,
+    Setting,
+    Tally,
+    per_second,
+    scheduled,
+    settled,
+    whole_s,
+)
 
 WORKING_RATIO = 0.6
 WAIT_LIMITS = 2.0
@@ -33,12 +42,17 @@ SATURATED_FEWEST = 20
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why a probe ends now. `spoiled`: objectives that can learn of it that the rate is too much."""
+    """Why a probe ends now.
+
+    `spoiled`: objectives that can learn of it that the rate is too much. `seen` is what it was
+    judged by, when not by all that was reported.
+    """
 
     rule: str
     reason: str
     passed: bool = False
     spoiled: tuple[int, ...] = ()
+    seen: Tally | None = None
 
 
 def stopped(setting: Setting, tally: Tally) -> Stop | None:
@@ -68,6 +82,8 @@ def saturated_per_s(setting: Setting, tally: Tally) -> Rate | None:
 
 
 def _curtailed(setting: Setting, tally: Tally) -> Stop | None:
+    if tally.late:
+        return None
     objectives = setting.goal.objectives
     spent = tuple(
         index
@@ -130,27 +146,36 @@ def _unsafe(setting: Setting, tally: Tally) -> Stop | None:
 
 
 def _accepted(setting: Setting, tally: Tally) -> Stop | None:
-    if not setting.beliefs or setting.probe.purpose != "search" or not _looking(tally):
+    if not setting.beliefs or setting.probe.purpose != "search" or tally.late:
         return None
-    objectives = setting.goal.objectives
-    if any(
+    if tally.decided < SURE_FEWEST or not _looking(setting, tally):
+        return None
+    sure = settled(tally, setting.goal.largest_limit_s)
+    if sure.undecided or any(
         bad > objective.budget * known
-        for objective, bad, known in zip(objectives, tally.known_bad, tally.known, strict=True)
+        for objective, bad, known in zip(
+            setting.goal.objectives, sure.known_bad, sure.known, strict=True
+        )
     ):
         return None
     rate = setting.probe.rate
-    offered = realised_per_s(setting, tally)
+    offered = realised_per_s(setting, sure)
     least = 1.0
-    for belief, bad, known in zip(setting.beliefs, tally.known_bad, tally.known, strict=True):
+    for belief, bad, known in zip(setting.beliefs, sure.known_bad, sure.known, strict=True):
         posterior = learned(belief.posterior, Counts(offered, known, bad))
         least = min(least, probability_above(posterior, rate, belief.clustering))
         if least <= SURE:
             return None
-    return Stop("R5 accept", explain.accepted(rate, tally.decided, least), passed=True)
+    return Stop("R5 accept", explain.accepted(rate, sure.decided, least), passed=True, seen=sure)
 
 
-def _looking(tally: Tally) -> bool:
-    return _looks(tally.decided) > _looks(tally.judged_before)
+def _looking(setting: Setting, tally: Tally) -> bool:
+    """Whether the last report made the settled arrivals reach another count."""
+    age_s = setting.goal.largest_limit_s
+    before_s = tally.samples[-2].through_s if len(tally.samples) > 1 else 0.0
+    now = settled(tally, age_s)
+    before = settled(tally, age_s + tally.through_s - before_s)
+    return _looks(now.decided) > _looks(before.decided)
 
 
 def _looks(decided: int) -> int:
@@ -163,10 +188,11 @@ def _looks(decided: int) -> int:
 def realised_per_s(setting: Setting, tally: Tally, *, to_end: bool = False) -> Rate:
     """Judged arrivals over their time; `to_end`: what is not due yet taken at the planned rate."""
     probe = setting.probe
-    covered_s = min(tally.through_s, probe.duration_s) - probe.judged_from_s
+    until_s = whole_s(min(tally.through_s, probe.duration_s))
+    covered_s, due = until_s - probe.judged_from_s, scheduled(tally, until_s)
     if to_end:
         rest = (probe.measure_s - max(covered_s, 0.0)) * probe.rate
-        return Rate((tally.scheduled + rest) / probe.measure_s)
-    if covered_s < 1.0 or not tally.scheduled:
+        return Rate((due + rest) / probe.measure_s)
+    if covered_s < 1.0 or not due:
         return probe.rate
-    return Rate(tally.scheduled / covered_s)
+    return Rate(due / covered_s)

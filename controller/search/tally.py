@@ -6,6 +6,7 @@ from there on are judged. It stays small, for it is fed four times a second.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -69,8 +70,8 @@ class Tally:
     """Sums over a probe's reports; tuples of numbers have one entry per objective.
 
     `over_limit` are the judged ones in flight and already bad, `waiting` all judged ones in
-    flight. `judged_before` is `decided` as the report before the last left it. `send_lag` leaves
-    out what was sent before anything was judged.
+    flight, `in_flight` the same by due bucket. `send_lag` leaves out what was sent before anything
+    was judged.
     """
 
     judged: tuple[int, ...]
@@ -78,12 +79,11 @@ class Tally:
     over_limit: tuple[int, ...]
     through_s: Seconds = Seconds(0.0)
     totals: Ledger = field(default_factory=Ledger)
-    scheduled: int = 0
     sent: int = 0
     decided: int = 0
     faults: int = 0
-    judged_before: int = 0
     waiting: int = 0
+    in_flight: tuple[InFlight, ...] = ()
     bad_any: int = 0
     over_any: int = 0
     buckets: tuple[DueBucket, ...] = ()
@@ -132,12 +132,11 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         over_limit=_columns((entry.over_limit for entry in waiting), width),
         through_s=through_s,
         totals=report.totals,
-        scheduled=tally.scheduled + sum(b.scheduled - b.cancelled for b in judged),
         sent=tally.sent + sum(b.sent for b in judged),
         decided=tally.decided + sum(_decided(b) for b in judged),
         faults=tally.faults + sum(b.failed + b.timed_out for b in judged),
-        judged_before=tally.decided,
         waiting=sum(entry.count for entry in waiting),
+        in_flight=tuple(waiting),
         bad_any=tally.bad_any + sum(b.bad_any for b in report.buckets),
         over_any=_over_any(report.in_flight),
         buckets=tally.buckets + judged,
@@ -150,6 +149,44 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         late=report.late,
         unaccounted=tally.unaccounted + report.unaccounted,
     )
+
+
+def settled(tally: Tally, age_s: float) -> Tally:
+    """The judged arrivals of due buckets that ended `age_s` ago, and the time up to then.
+
+    Of younger ones those that were quick have ended, and those that will be bad have not.
+    """
+    width = len(tally.judged)
+    until_s = whole_s(tally.through_s - age_s)
+    buckets = tuple(b for b in tally.buckets if ends_by(b.index, until_s))
+    waiting = tuple(entry for entry in tally.in_flight if ends_by(entry.index, until_s))
+    return replace(
+        tally,
+        judged=_columns((b.judged for b in buckets), width),
+        bad=_columns((b.bad for b in buckets), width),
+        over_limit=_columns((entry.over_limit for entry in waiting), width),
+        through_s=until_s,
+        decided=sum(_decided(b) for b in buckets),
+        faults=sum(b.failed + b.timed_out for b in buckets),
+        waiting=sum(entry.count for entry in waiting),
+        in_flight=waiting,
+        buckets=buckets,
+    )
+
+
+def scheduled(tally: Tally, until_s: float) -> int:
+    """Judged arrivals due before `until_s`; reports tell of later ones too."""
+    return sum(b.scheduled - b.cancelled for b in tally.buckets if ends_by(b.index, until_s))
+
+
+def ends_by(index: int, until_s: float) -> bool:
+    """Whether the due bucket ends by then."""
+    return (index + 1) * BUCKET_S <= until_s + 1e-6
+
+
+def whole_s(seconds: float) -> Seconds:
+    """As many whole due buckets as fit."""
+    return Seconds(math.floor((seconds + 1e-6) / BUCKET_S) * BUCKET_S)
 
 
 def response_times(tally: Tally) -> Histogram:

@@ -129,6 +129,7 @@ def _passed(setting: Setting, seen: Tally) -> bool:
 
 
 def _evidence(trial: Trial, stop: Stop) -> Evidence:
+    trial = replace(trial, tally=stop.seen or trial.tally)
     setting, seen = trial.setting, trial.tally
     censored = bool(stop.spoiled)
     median_s = tally.service_times(seen).quantile(0.5)

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from contract.objectives import parse_objective
+from contract.report import InFlight
 from contract.units import Rate
 from controller.search.capacity import observe, start
 from controller.search.estimate import Counts, learned, prior, quantiles
 from controller.search.goal import Goal
 from controller.search.probe import Evidence, Outcome, Verdict
-from controller.search.trial import Trial, begin
+from controller.search.stop_rules import realised_per_s
+from controller.search.trial import Trial, begin, feed
 from tests.helpers.builders import a_goal
 from tests.search.streams import Flow, a_probe_of, a_trial, judged, stream
 
@@ -109,6 +111,51 @@ def test_a_closing_probe_is_never_accepted_early() -> None:
     assert outcome is not None
     assert outcome.rule == "end"
     assert decided_s >= PROBE.duration_s
+
+
+def test_what_hangs_since_less_than_its_limit_is_no_ground_to_accept() -> None:
+    """From 4.5 s on half hang for good; 300 have answered in time before the first is overdue."""
+    goal = replace(GOAL, objectives=(parse_objective("p99 response_time <= 2s"),))
+    halting = Flow(25, in_flight=lambda q: 13 * max(0, q - 17))
+    reports = [
+        replace(
+            report,
+            in_flight=tuple(
+                InFlight(due, 13, (13 * (quarter - due >= 8),)) for due in range(18, quarter + 1)
+            ),
+        )
+        for quarter, report in enumerate(stream(goal, halting, 60))
+    ]
+    outcome, _ = judged(_knowing_200_passed(goal, rate=100.0), reports)
+    assert outcome is not None
+    assert outcome.verdict is Verdict.FAIL
+
+
+def test_early_acceptance_counts_the_arrivals_whose_limit_has_passed() -> None:
+    goal = replace(GOAL, objectives=(parse_objective("p99 response_time <= 2s"),))
+    outcome, decided_s = judged(_knowing_200_passed(goal, rate=100.0), stream(goal, Flow(25), 80))
+    assert outcome is not None
+    assert outcome.rule.startswith("R5")
+    assert outcome.evidence is not None
+    assert outcome.evidence.judged == (round(100.0 * (decided_s - 2.0 - PROBE.judged_from_s)),)
+    assert outcome.evidence.offered_per_s == pytest.approx(100.0)
+
+
+def test_nothing_is_curtailed_or_accepted_while_a_report_is_late() -> None:
+    late = [replace(r, late=("w2",)) for r in stream(GOAL, Flow(50, bad=10), 60)]
+    assert judged(a_trial(GOAL, PROBE), late)[0] is None
+    late = [replace(r, late=("w2",)) for r in stream(GOAL, Flow(25), 60)]
+    assert judged(_knowing_200_passed(GOAL, rate=100.0), late)[0] is None
+
+
+def test_arrivals_reported_ahead_of_the_others_do_not_raise_the_rate() -> None:
+    reports = stream(GOAL, Flow(50), 24)
+    ahead = tuple(bucket for report in reports[20:] for bucket in report.buckets)
+    trial = a_trial(GOAL, PROBE)
+    for report in (*reports[:19], replace(reports[19], buckets=reports[19].buckets + ahead)):
+        trial = feed(trial, report)
+    assert realised_per_s(trial.setting, trial.tally) == pytest.approx(200.0)
+    assert realised_per_s(trial.setting, trial.tally, to_end=True) == pytest.approx(200.0)
 
 
 def _knowing_200_passed(goal: Goal, rate: float) -> Trial:

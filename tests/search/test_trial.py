@@ -188,7 +188,9 @@ def test_arrivals_that_hang_are_waited_for_until_they_time_out(text: str) -> Non
     reports = [
         replace(
             report,
-            in_flight=tuple(replace(i, over_limit=(i.over_limit[0], 0)) for i in _due_in(27, report)),
+            in_flight=tuple(
+                replace(i, over_limit=(i.over_limit[0], 0)) for i in _due_in(27, report)
+            ),
             buckets=tuple(replace(b, index=min(b.index, 27)) for b in report.buckets),
         )
         for report in stream(goal, hanging, 40)
