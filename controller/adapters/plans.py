@@ -1,13 +1,7 @@
-"""What are the workers told for this goal and this probe, and what do their answers amount to?
-
-    cap of a worker = ceil(share × (3 × largest limit + 2 s)),  share = rate / workers, in 1/s
-
-which an open loop reaches only when the target is far beyond its limits (Little 1961).
-"""
+"""What are the workers told for this goal and this probe, and what do their answers amount to?"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -22,8 +16,6 @@ from controller.search.probe import Probe
 
 HEADROOM = 1.05
 """Workers may send this much above search.to: a ceiling, not a target."""
-FEWEST_IN_FLIGHT = 8
-"""Least cap of a worker: a burst at a very low rate is no overload."""
 NOBODY = ""
 """No worker has this name."""
 FEW_WORKERS = 200
@@ -64,8 +56,7 @@ class Speech:
     def plan(self, probe: Probe, workers: tuple[str, ...], epoch_us: int) -> Plan:
         """The probe, from `epoch_us` of the Redis clock on."""
         goal, count = self.goal, len(workers)
-        share_per_s = max(probe.rate, probe.ramp_from) / count
-        in_flight = math.ceil(share_per_s * (3 * goal.largest_limit_s + 2))
+        share = Rate(max(probe.rate, probe.ramp_from) / count)
         return Plan(
             run=self.run,
             fence=self.fence,
@@ -78,7 +69,7 @@ class Speech:
             ramp_s=probe.ramp_s,
             ramp_from=probe.ramp_from,
             duration_s=probe.duration_s,
-            in_flight_cap=max(in_flight, FEWEST_IN_FLIGHT),
+            in_flight_cap=goal.in_flight_cap(share),
             rate_ceiling=Rate(goal.high * HEADROOM / count),
             cadence_s=SHORT_CADENCE_S if count <= FEW_WORKERS else LONG_CADENCE_S,
         )

@@ -6,6 +6,7 @@ which field is wrong. Everything here is in arrivals per second, seconds and rat
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,6 +17,12 @@ from contract.units import Rate, Seconds
 StrategyName = Literal["bayes", "binary", "sweep"]
 WarmUp = Literal["auto", "none"] | Seconds
 Spikes = Literal["count", "leave_out"]
+
+
+FEWEST_IN_FLIGHT = 8
+"""Least cap of a worker: a burst at a very low rate is no overload."""
+_AGED = ("response_time", "service_time", "e2e")
+"""Metrics that the age of an arrival in flight can break."""
 
 
 class GoalInvalid(ValueError):
@@ -80,6 +87,10 @@ class Goal:
             raise GoalInvalid("search.precision", f"{self.precision:.3%} is not in 0.5% to 100%")
         if self.budget_s <= 0:
             raise GoalInvalid("search.budget", f"{self.budget_s:g}s is not above 0")
+        if not isinstance(self.warm_up, str) and self.warm_up >= self.budget_s:
+            raise GoalInvalid(
+                "warm_up", f"{self.warm_up:g}s is not below search.budget, {self.budget_s:g}s"
+            )
 
     @property
     def latency_limits_s(self) -> tuple[float, ...]:
@@ -104,10 +115,26 @@ class Goal:
         it makes and how they stream is open until its time-out.
         """
         certain = (
-            o.request_name is None
-            and (o.kind == "goodput" or o.metric in ("response_time", "service_time", "e2e"))
+            o.request_name is None and (o.kind == "goodput" or o.metric in _AGED)
             for o in self.objectives
         )
         if self.latency_limits_s and all(certain):
             return Seconds(self.largest_limit_s)
         return self.workload.timeout_s
+
+    @property
+    def in_flight_s(self) -> Seconds:
+        """Seconds of load that may be in flight: only a target far beyond its limits holds more.
+
+        3 x the largest limit that age can break + 2 s; without one the time-out + 2 s.
+        """
+        limits = [
+            float(o.limit_s)
+            for o in self.objectives
+            if o.limit_s is not None and o.request_name is None and o.metric in _AGED
+        ]
+        return Seconds(3 * max(limits) + 2 if limits else self.workload.timeout_s + 2)
+
+    def in_flight_cap(self, share: Rate) -> int:
+        """Most arrivals in flight at a worker that offers `share`, by Little (1961)."""
+        return max(math.ceil(share * self.in_flight_s), FEWEST_IN_FLIGHT)

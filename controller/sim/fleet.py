@@ -7,13 +7,13 @@ every arrival it would pay for in earnest.
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
 from contract.arrivals import Schedule
 from contract.report import FleetReport, Ledger
+from contract.units import Rate
 from controller.errors import FleetLost, NoWorkers
 from controller.ports import Clock, Readiness
 from controller.search.goal import Goal
@@ -35,8 +35,6 @@ STOP_S = 0.1
 SILENCE_S = 3.0
 """A worker that says nothing for so long is lost."""
 RATE_PER_WORKER = 5_000.0
-FEWEST_IN_FLIGHT = 8
-"""Least cap of a worker: a burst at a very low rate is no overload."""
 
 
 class SimulatedFleet:
@@ -105,8 +103,7 @@ class SimulatedFleet:
     def _terms(self, probe: Probe) -> Terms:
         goal = self._goal
         count = len(self._workers)
-        share_per_s = max(probe.rate, probe.ramp_from) / count
-        held = math.ceil(share_per_s * (3 * goal.largest_limit_s + 2))
+        share = Rate(max(probe.rate, probe.ramp_from) / count)
         return Terms(
             schedule=Schedule(
                 law=goal.workload.law,
@@ -118,7 +115,7 @@ class SimulatedFleet:
                 ramp_from=probe.ramp_from,
             ),
             timeout_s=float(goal.workload.timeout_s),
-            in_flight_cap=count * max(held, FEWEST_IN_FLIGHT),
+            in_flight_cap=count * goal.in_flight_cap(share),
             workers=count,
         )
 

@@ -57,10 +57,13 @@ class Judge:
             None if o.limit_s is None else round(o.limit_s * 1e9) for o in objectives
         ]
 
-    @property
-    def overdue_ns(self) -> int | None:
-        """Age of the oldest in flight from which a shed arrival is the target's doing."""
-        return min((limit for limit in self._limits_ns if limit is not None), default=None)
+    def overdue_ns(self, timeout_ns: int) -> int:
+        """Age of the oldest in flight from which a shed arrival is the target's doing.
+
+        The tightest limit; without one half of the time-out, as at the workers.
+        """
+        limits = (limit for limit in self._limits_ns if limit is not None)
+        return min(limits, default=timeout_ns // 2)
 
     def bad(self, decided: Decided) -> Flags:
         """Shape (objectives, arrivals)."""

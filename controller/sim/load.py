@@ -143,8 +143,8 @@ class Load:
         return int(self._ends(open_now).min()) if known else 0
 
     def _overdue(self, open_now: Whole, starts: Whole) -> Flags:
-        limit_ns = self._judge.overdue_ns
-        if limit_ns is None or not len(open_now):
+        limit_ns = self._judge.overdue_ns(self._timeout_ns)
+        if not len(open_now):
             return np.zeros(len(starts), dtype=bool)
         overdue: Flags = starts - self._arrivals.due_ns[open_now[0]] > limit_ns
         return overdue

@@ -262,3 +262,16 @@ async def test_reports_that_wait_for_a_worker_say_so() -> None:
     reports = await reports_of(fleet, replace(probe_at(100.0), number=3))
     assert [r.late for r in reports] == [("sim-2",) if r.through_ns > 3e9 else () for r in reports]
     assert {r.unaccounted for r in reports} == {4}
+
+
+async def test_without_a_latency_limit_a_target_that_hangs_is_overloaded_and_nothing_is_void() -> (
+    None
+):
+    goal = goal_for(
+        objectives=(parse_objective("error_ratio <= 1%"),), workload=Workload(timeout_s=Seconds(2))
+    )
+    fleet, _ = fleet_for(goal)
+    await fleet.prepare()
+    totals = (await reports_of(fleet, probe_at(900.0)))[-1].totals
+    assert totals.timed_out > 100
+    assert totals.shed == totals.shed_overdue
