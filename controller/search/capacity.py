@@ -62,6 +62,8 @@ def propose(search: Search) -> Probe | Capacity:
         return conclusion.dead(search)
     if search.voids >= MOST_VOIDS:
         return ended(search, "no_verdict", explain.voids(search.voids, search.void_reason))
+    if search.unmatched:
+        return ended(search, "no_verdict", explain.unmatched(search.unmatched))
     ask = _ask(search)
     if isinstance(ask, Finding):
         return conclusion.found(search, ask)
@@ -92,7 +94,7 @@ def observe(search: Search, outcome: Outcome) -> Search:
     search = _suspecting(_noted(search, outcome), outcome)
     if outcome.probe.purpose in ("scale", "warm_up"):
         return _opened(search, outcome)
-    return replace(search, strategy=search.strategy.observe(outcome))
+    return _learned(search, outcome)
 
 
 def rewarm(search: Search) -> Search:
@@ -172,6 +174,18 @@ def _noted(search: Search, outcome: Outcome) -> Search:
         least_passed=here if rate < least[0] else least,
         most_passed=here if rate > most_passed[0] else most_passed,
     )
+
+
+def _learned(search: Search, outcome: Outcome) -> Search:
+    evidence, ledger = outcome.evidence, outcome.ledger
+    if evidence is not None:
+        ended_here = ledger.succeeded + ledger.failed + ledger.timed_out
+        search = replace(
+            search,
+            seen=(*search.seen, evidence),
+            decided=search.decided + (0 if evidence.censored else ended_here),
+        )
+    return replace(search, strategy=search.strategy.observe(outcome))
 
 
 def _suspecting(search: Search, outcome: Outcome) -> Search:

@@ -148,6 +148,22 @@ def voids(in_a_row: int, reason: str) -> str:
     return f"{in_a_row} probes in a row were void, nothing was learned of the target: {reason}"
 
 
+def unmatched(objectives: tuple[Objective, ...]) -> str:
+    """Objectives by which nothing was judged."""
+    names = dict.fromkeys(o.request_name for o in objectives if o.request_name is not None)
+    if not names:
+        return f"no request had what {_texts(objectives)} asks for; check what the user reports"
+    quoted = " nor ".join(repr(name) for name in names)
+    return (
+        f"no request was named {quoted}: check the request names of the user and of"
+        f" {_texts(objectives)}"
+    )
+
+
+def _texts(objectives: tuple[Objective, ...]) -> str:
+    return " and ".join(repr(objective.text) for objective in objectives)
+
+
 def too_short(longest_s: float, relaxation_s: float) -> str:
     """No interval, for the probes cannot have seen the target's slow swings."""
     return (

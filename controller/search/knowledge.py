@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contract.objectives import Objective
 from contract.units import Rate, Seconds
 from controller.search.goal import Goal
 from controller.search.opening import Opening
+from controller.search.probe import Evidence
 from controller.search.strategy import Strategy
+
+UNMATCHED_FEWEST = 100
+"""Of fewer arrivals, none may have made a request that is rare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,8 @@ class Search:
 
     `probes` counts every decided probe, void ones too; `voids` those in a row, `void_probes` all.
     `least_passed` and `most_passed` are (rate, probe number). `saturated_per_s` is the most a
-    saturated target completed.
+    saturated target completed. `seen` is the evidence of search and closing probes, `decided` how
+    many arrivals those of them ended that ran their course.
     """
 
     goal: Goal
@@ -45,7 +51,21 @@ class Search:
     least_passed: tuple[Rate, int] | None = None
     most_passed: tuple[Rate, int] | None = None
     suspicion: Suspicion | None = None
+    seen: tuple[Evidence, ...] = ()
+    decided: int = 0
 
     @property
     def remaining_s(self) -> Seconds:
         return Seconds(self.goal.budget_s - self.elapsed_s)
+
+    @property
+    def unmatched(self) -> tuple[Objective, ...]:
+        """Objectives that judged none of the arrivals, though enough were decided."""
+        whole = [evidence for evidence in self.seen if not evidence.censored]
+        if self.decided < UNMATCHED_FEWEST:
+            return ()
+        return tuple(
+            objective
+            for index, objective in enumerate(self.goal.objectives)
+            if not any(evidence.judged[index] for evidence in whole)
+        )

@@ -86,7 +86,7 @@ def _sound(trial: Trial, stop: Stop) -> Outcome:
         return void(trial, wrong)
     verdict = Verdict.PASS if stop.passed else Verdict.FAIL
     outcome = _outcome(trial, verdict, stop.rule, stop.reason)
-    if not any(known > 0 for known in trial.tally.known) and not stop.spoiled:
+    if not (trial.tally.decided or any(trial.tally.known) or stop.spoiled):
         return void(trial, "no arrival was judged: the probe was too short for its rate")
     return replace(outcome, evidence=_evidence(trial, stop))
 

@@ -288,3 +288,28 @@ def test_two_objectives_are_judged_by_the_worse() -> None:
         answer, _ = run(goal, errors_from_100)
         assert answer.binding_objective == "error_ratio <= 5%"
         assert answer.estimate == pytest.approx(100, rel=0.25)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_objective_that_no_request_matches_ends_the_search_and_is_named(
+    strategy: StrategyName,
+) -> None:
+    objectives = (*a_goal().objectives, parse_objective("ifner: p99 response_time <= 150ms"))
+    goal = a_goal(strategy=strategy, objectives=objectives)
+
+    def unnamed(probe: Probe) -> Outcome:
+        outcome = cliff(probe)
+        assert outcome.evidence is not None
+        evidence = replace(
+            outcome.evidence,
+            judged=(*outcome.evidence.judged, 0),
+            bad=(*outcome.evidence.bad, 0),
+            clustering=(4.0, None),
+        )
+        ledger = Ledger(succeeded=outcome.evidence.judged[0])
+        return replace(outcome, evidence=evidence, ledger=ledger)
+
+    answer, outcomes = run(goal, unnamed)
+    assert answer.status == "no_verdict"
+    assert "no request was named 'ifner'" in answer.reason
+    assert len(outcomes) == 1

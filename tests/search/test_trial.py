@@ -200,3 +200,16 @@ def test_arrivals_that_hang_are_waited_for_until_they_time_out(text: str) -> Non
     assert outcome is not None
     assert outcome.evidence is not None
     assert (outcome.verdict, outcome.evidence.bad) == (Verdict.FAIL, (8, 8))
+
+
+def test_arrivals_that_no_objective_judges_are_no_reason_to_repeat_the_probe() -> None:
+    goal = replace(GOAL, objectives=(parse_objective("ifner: p99 response_time <= 150ms"),))
+    unjudged = [
+        replace(r, buckets=tuple(replace(b, judged=(0,), bad=(0,)) for b in r.buckets))
+        for r in stream(goal, Flow(50), 28)
+    ]
+    outcome, _ = judged(a_trial(goal, PROBE), unjudged)
+    assert outcome is not None
+    assert outcome.verdict is Verdict.PASS
+    assert outcome.evidence is not None
+    assert outcome.evidence.judged == (0,)

@@ -213,7 +213,8 @@ class Bayes:
             quantiles(belief.posterior, (0.05, 0.10, 0.50, 0.95), belief.clustering)
             for belief in self.beliefs()
         ]
-        index = min(range(len(read)), key=lambda i: read[i][2])
+        taught_of = [i for i, posterior in enumerate(self.posteriors) if posterior.probes]
+        index = min(taught_of or range(len(read)), key=lambda i: read[i][2])
         low, safe, median, high = read[index]
         return Standing(Interval(low, median, high), safe, index)
 
