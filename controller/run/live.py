@@ -7,16 +7,24 @@ they last looked. Nothing is buffered per watcher, so a slow one skips to the la
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from controller.ports import Journal
-from controller.search.journal import Event
+from controller.ports import Clock, Journal
+from controller.search.journal import Event, RunEnded
 from controller.search.view import RunView, fold
 
 RECENT_EVENTS = 256
 """Events kept for watchers: about four minutes of measurements."""
+
+
+END_ATTEMPTS = 4
+END_AGAIN_S = 1.0
+"""The end of a run is journalled so often at most, so far apart, before it is shown without."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +42,12 @@ class Update:
 class LiveRun:
     """The journal of one run that is not ended, and its view; it is the Journal of its conductor."""
 
-    def __init__(self, run: str, journal: Journal) -> None:
+    def __init__(self, run: str, journal: Journal, clock: Clock) -> None:
         self.run = run
         self.view = RunView(run)
         self.position = 0
         self._journal = journal
+        self._clock = clock
         self._recent: deque[tuple[int, Event]] = deque(maxlen=RECENT_EVENTS)
         self._changed = asyncio.Event()
         self._closed = False
@@ -51,8 +60,11 @@ class LiveRun:
         return tuple(event for _, event in history)
 
     async def append(self, run: str, event: Event) -> int:
-        """Journal the event, then show it."""
-        position = await self._journal.append(run, event)
+        """Journal the event, then show it; the end is shown even if it cannot be journalled."""
+        if isinstance(event, RunEnded):
+            position = await self._append_end(run, event)
+        else:
+            position = await self._journal.append(run, event)
         self._take(position, event)
         return position
 
@@ -78,6 +90,16 @@ class LiveRun:
             if self._closed or self.view.state == "ended":
                 return
             await changed.wait()
+
+    async def _append_end(self, run: str, event: RunEnded) -> int:
+        for attempt in range(1, END_ATTEMPTS + 1):
+            try:
+                return await self._journal.append(run, event)
+            except Exception:
+                log.exception("the end of run %s could not be journalled", run)
+            if attempt < END_ATTEMPTS:
+                await self._clock.sleep(END_AGAIN_S)
+        return self.position + 1
 
     def _take(self, position: int, event: Event) -> None:
         self.view = fold(self.view, event)

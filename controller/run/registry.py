@@ -3,7 +3,8 @@
 queued ──► conducted, one at a time ──► ended
   abort: a queued run ends at once, a conducted one when its load has stopped
   shutdown: the load stops, the run does not end
-  start: runs that were not ended resume, or end as aborted when the gap was too long
+  start: runs that were not ended resume, or end as aborted when the gap was too long;
+         those for which somebody still vouches belong to another controller
 """
 
 from __future__ import annotations
@@ -15,28 +16,29 @@ import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 
-from contract.units import format_duration
 from controller.errors import Conflict, Fenced
 from controller.ports import Clock, FleetOf, IdempotencyKey, RunRecord, RunStore
 from controller.run.conductor import Left, conduct
 from controller.run.live import LiveRun, Update
 from controller.run.orders import Orders
+from controller.run.takeover import refusal, rounded, unpaid_s
 from controller.search.answer import Capacity
 from controller.search.goal import Goal
 from controller.search.journal import (
     Event,
     PreflightStarted,
-    ProbeDecided,
     Resumed,
     RunCreated,
     RunEnded,
 )
 from controller.search.view import RunView, view_of
 
-RESUME_WITHIN_S = 120.0
-"""A run whose controller was gone for longer ends as aborted: the target has moved on."""
 VOUCH_EVERY_S = 2.0
 """How often `alive_at` of runs not ended is renewed."""
+FORSAKEN_S = 15.0
+"""A run for which nobody vouched for this long has no controller."""
+LOOK_AGAIN_S = 5.0
+"""At the start a run is also ours when nobody vouched for it while we watched for so long."""
 LEAVE_WITHIN_S = 8.0
 """Longest wait for a conductor that was told to leave, which is bounded below this itself."""
 VIEWS_KEPT = 32
@@ -78,13 +80,28 @@ class Registry:
         self._queue: list[str] = []
         self._orders: dict[str, Orders] = {}
         self._wake = asyncio.Event()
+        self._left: dict[str, RunRecord] = {}  # runs that may be another controller's
+        self._looked = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Resume or end the runs a former controller left, and begin to serve the queue."""
+        """Resume or end the runs a former controller left, and begin to serve the queue.
+
+        Those that may have a controller yet are watched for LOOK_AGAIN_S, and so is the queue
+        held up, after this has returned.
+        """
         left = await self._store.runs(ended=False, limit=10_000)
+        now = self._clock.wall()
         for record in sorted(left, key=lambda r: (r.created_at, r.run)):
-            await self._take_over(record)
+            if now - record.alive_at > FORSAKEN_S:
+                await self._take_over(record)
+            else:
+                self._left[record.run] = record
+        if self._left:
+            self._looking = asyncio.create_task(self._look_again(), name="runs of others")
+        else:
+            self._looked.set()
         self._serving = asyncio.create_task(self._serve(), name="run queue")
         self._wake.set()
 
@@ -133,8 +150,15 @@ class Registry:
             history = await self.events(run)
             view = view_of(run, (event for _, event in history))
             position = history[-1][0] if history else 0
+            if run in self._ended:  # the journal may lack its end
+                position, view = position + (view.state != "ended"), self._ended[run]
             yield Update(position, view, tuple(item for item in history if item[0] > after))
-            return
+            if run not in self._left:
+                return
+            await self._looked.wait()
+            live, after = self._live.get(run), position
+            if live is None:
+                return
         async for update in live.watch(after):
             yield update
 
@@ -152,6 +176,8 @@ class Registry:
         Raises:
             Conflict: it has ended already.
         """
+        if run in self._left:
+            await self._looked.wait()
         if run in self._queue:
             self._queue.remove(run)
             await self._end(run, Capacity("aborted", f"{reason}, before it began"))
@@ -159,6 +185,8 @@ class Registry:
             self._orders[run].abort(reason)
         else:
             record = await self._store.run(run)
+            if record.ended_at is None and run in self._ended:  # its journal lacks the end
+                raise Conflict(f"run {run!r} has ended")
             raise Conflict(
                 f"run {run!r} has ended as {record.status}"
                 if record.ended_at is not None
@@ -167,6 +195,11 @@ class Registry:
 
     async def shutdown(self) -> None:
         """Stop the load and let go of all runs; they resume with the next controller."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        self._left.clear()
+        self._looked.set()
         serving, self._serving = self._serving, None
         for orders in self._orders.values():
             orders.leave("the controller was told to stop")
@@ -181,8 +214,32 @@ class Registry:
             live.close()
         self._live.clear()
 
+    async def _look_again(self) -> None:
+        """Take over what nobody vouches for, at first after a short look, then after long ones."""
+        wait_s = LOOK_AGAIN_S
+        while self._left:
+            await self._clock.sleep(wait_s)
+            wait_s = FORSAKEN_S
+            try:
+                await self._look()
+            except Exception:
+                log.exception("could not look at the runs of other controllers")
+            self._looked.set()
+            self._wake.set()
+
+    async def _look(self) -> None:
+        for run, before in tuple(self._left.items()):
+            record = await self._store.run(run)
+            if record.ended_at is None and record.alive_at != before.alive_at:
+                log.info("run %s has another controller", run)
+                self._left[run] = record
+                continue
+            if record.ended_at is None:
+                await self._take_over(record)
+            del self._left[run]
+
     async def _take_over(self, record: RunRecord) -> None:
-        live = self._live[record.run] = LiveRun(record.run, self._store)
+        live = self._live[record.run] = LiveRun(record.run, self._store, self._clock)
         try:
             history = await live.load()
         except ValueError:  # the journal of another version must not keep us from starting
@@ -192,23 +249,25 @@ class Registry:
             return
         now = self._clock.wall()
         gone_s = max(0.0, now - max(record.alive_at, live.view.last_at or 0.0))
-        refusal = _refusal(history, live.view, gone_s)
-        if refusal is not None:
-            await self._end(record.run, Capacity("aborted", refusal))
+        refused = refusal(history, live.view, gone_s, now)
+        if refused is not None:
+            await self._end(record.run, Capacity("aborted", refused))
             return
         if any(isinstance(event, PreflightStarted) for event in history):
-            note = f"a controller took the run over after {_rounded(gone_s)}; warm-up is repeated"
-            await live.append(record.run, Resumed(now, note))
+            note = f"a controller took the run over after {rounded(gone_s)}; warm-up is repeated"
+            await live.append(record.run, Resumed(now, note, unpaid_s(history, now)))
         self._queue.append(record.run)
+        self._queue.sort(key=lambda name: self._live[name].view.created_at or 0.0)
 
     async def _enqueue(self, run: str) -> None:
-        live = self._live[run] = LiveRun(run, self._store)
+        live = self._live[run] = LiveRun(run, self._store, self._clock)
         await live.load()
         self._queue.append(run)
         self._wake.set()
 
     async def _serve(self) -> None:
         """Conduct one run after the other: all workers belong to one run at a time."""
+        await self._looked.wait()
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -255,10 +314,7 @@ class Registry:
     async def _end(self, run: str, capacity: Capacity) -> None:
         live = self._live[run]
         if live.view.state != "ended":
-            try:
-                await live.append(run, RunEnded(self._clock.wall(), capacity))
-            except Exception:
-                log.exception("the end of run %s could not be journalled", run)
+            await live.append(run, RunEnded(self._clock.wall(), capacity))
         self._settle(run)
 
     def _settle(self, run: str) -> None:
@@ -280,24 +336,6 @@ class Registry:
             except Exception:
                 log.exception("could not vouch for the runs")
             await self._clock.sleep(VOUCH_EVERY_S)
-
-
-def _refusal(history: tuple[Event, ...], view: RunView, gone_s: float) -> str | None:
-    """Why the run may not resume, or None."""
-    if view.goal is None:
-        return "its goal was never journalled"
-    if gone_s > RESUME_WITHIN_S:
-        limit = format_duration(RESUME_WITHIN_S)
-        return f"the controller was gone for {_rounded(gone_s)}; a run resumes within {limit}"
-    if not any(isinstance(event, ProbeDecided) for event in history):
-        return None
-    if view.spent_s + gone_s >= view.goal.budget_s:
-        return f"the controller was gone for {_rounded(gone_s)}, and the budget is spent"
-    return None
-
-
-def _rounded(seconds: float) -> str:
-    return format_duration(round(seconds, 0 if seconds >= 1 else 1))
 
 
 def _new_id(wall_s: float) -> str:

@@ -10,7 +10,7 @@ again; a probe that was started and never decided is simply proposed again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from contract.units import Rate, Seconds
@@ -101,10 +101,14 @@ class FleetChanged:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A restarted controller took the run over."""
+    """A restarted controller took the run over.
+
+    `seconds` of the budget passed since the last decided probe, without a controller included.
+    """
 
     at: float
     note: str
+    seconds: Seconds = Seconds(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +156,5 @@ def restore(goal: Goal, events: Iterable[Event]) -> Search:
             search = observe(search, event.outcome)
         elif isinstance(event, Resumed):
             search = rewarm(search)
+            search = replace(search, elapsed_s=Seconds(search.elapsed_s + event.seconds))
     return search

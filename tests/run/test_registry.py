@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 
 from controller.errors import Conflict, NotFound
-from controller.run.registry import RESUME_WITHIN_S, Registry
-from controller.search.goal import Goal
+from controller.run.live import END_ATTEMPTS
 from controller.search.journal import (
     Event,
     LoadStopped,
@@ -19,54 +15,10 @@ from controller.search.journal import (
     Resumed,
     RunEnded,
 )
-from controller.search.view import RunView
-from controller.sim.clock import VirtualClock
 from tests.helpers.builders import a_goal
-from tests.helpers.fakes import MemoryStore, ScriptedFleet
+from tests.run.worlds import World, ended
 
 pytestmark = pytest.mark.anyio
-
-
-class World:
-    """A store that outlives controllers, and the fleets they asked for."""
-
-    def __init__(self) -> None:
-        self.clock = VirtualClock()
-        self.store = MemoryStore()
-        self.fleets: dict[str, ScriptedFleet] = {}
-        self.fences: list[int] = []
-
-    def fleet_of(self, run: str, goal: Goal, fence: int) -> ScriptedFleet:
-        self.fences.append(fence)
-        fleet = self.fleets[run] = ScriptedFleet(self.clock)
-        return fleet
-
-    @asynccontextmanager
-    async def controller(self) -> AsyncIterator[Registry]:
-        registry = Registry(
-            store=self.store, fleet_of=self.fleet_of, clock=self.clock, versions=(("tonnage", "1"),)
-        )
-        await registry.start()
-        try:
-            yield registry
-        finally:
-            await registry.shutdown()
-
-    async def crashed(self, run: str, after_s: float) -> None:
-        """A controller began `run` and was killed in the middle of it: nothing was shut down."""
-        async with self.controller() as registry:
-            await self.clock.sleep(after_s)
-            await registry.view(run)
-            kept, records = dict(self.store.kept), dict(self.store.records)
-            kept = {name: list(events) for name, events in kept.items()}
-        self.store.kept, self.store.records = kept, records
-
-
-async def ended(registry: Registry, run: str) -> RunView:
-    view = RunView(run)
-    async for update in registry.watch(run):
-        view = update.view
-    return view
 
 
 async def test_a_created_run_is_conducted_to_its_end() -> None:
@@ -175,46 +127,6 @@ async def test_shutdown_stops_the_load_and_the_next_controller_resumes() -> None
     assert again.number == undecided.number
 
 
-async def test_a_killed_controllers_run_resumes_within_two_minutes() -> None:
-    world = World()
-    async with world.controller() as registry:
-        run = await registry.create("{}", a_goal())
-    await world.crashed(run, after_s=20.0)
-    await world.clock.sleep(RESUME_WITHIN_S - 30.0)
-    async with world.controller() as registry:
-        view = await ended(registry, run)
-    assert any(isinstance(event, Resumed) for event in world.store.of(run))
-    assert view.capacity is not None
-    assert view.capacity.status == "answered"
-
-
-async def test_a_controller_gone_for_too_long_ends_its_run() -> None:
-    world = World()
-    async with world.controller() as registry:
-        run = await registry.create("{}", a_goal())
-    await world.crashed(run, after_s=20.0)
-    await world.clock.sleep(420.0)
-    async with world.controller() as registry:
-        view = await registry.view(run)
-    assert view.capacity is not None
-    assert view.capacity.status == "aborted"
-    assert "gone for 7min" in view.capacity.reason
-    assert "within 2min" in view.capacity.reason
-
-
-async def test_a_run_whose_budget_is_spent_does_not_resume() -> None:
-    world = World()
-    async with world.controller() as registry:
-        run = await registry.create("{}", a_goal(budget_s=60.0))
-    await world.crashed(run, after_s=25.0)
-    await world.clock.sleep(50.0)
-    async with world.controller() as registry:
-        view = await registry.view(run)
-    assert view.capacity is not None
-    assert view.capacity.status == "aborted"
-    assert "budget" in view.capacity.reason
-
-
 async def test_a_run_that_waits_is_vouched_for_while_another_is_conducted() -> None:
     world = World()
     async with world.controller() as registry:
@@ -291,3 +203,30 @@ async def test_a_run_that_cannot_be_conducted_ends_as_failed(
         assert view.capacity is not None
         assert view.capacity.status == "failed"
         assert "the disk is full" in caplog.text
+
+
+@pytest.mark.parametrize("refusals", [2, 10_000])
+async def test_the_answer_reaches_its_watchers_even_if_it_cannot_be_journalled(
+    refusals: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    append, refused = world.store.append, 0
+
+    async def append_but_ends(run: str, event: Event) -> int:
+        nonlocal refused
+        if isinstance(event, RunEnded) and refused < refusals:
+            refused += 1
+            raise OSError("the disk is full")
+        return await append(run, event)
+
+    world.store.append = append_but_ends  # type: ignore[method-assign]
+    async with world.controller() as registry:
+        run = await registry.create("{}", a_goal())
+        for view in (await ended(registry, run), await ended(registry, run)):
+            assert view.capacity is not None
+            assert view.capacity.status == "answered"
+        assert refused == min(refusals, END_ATTEMPTS)
+        assert isinstance(world.store.of(run)[-1], RunEnded) == (refusals < END_ATTEMPTS)
+        with pytest.raises(Conflict, match="has ended"):
+            await registry.abort(run)
+    assert "the disk is full" in caplog.text
