@@ -145,8 +145,8 @@ class Report:
 class FleetReport:
     """Reports of all workers of a probe for the same slice of time, merged.
 
-    `lost`: workers that died, restarted or fell silent; any makes the probe void. `late`:
-    workers whose report is still awaited; their increments come in a later one.
+    `lost`: workers that died, restarted or fell silent; any makes the probe void; `notes` say
+    how, one sentence a worker. `late`: workers whose report is still awaited; their increments come in a later one.
     `unaccounted` counts arrivals the ledgers cannot explain (a lost report).
     """
 
@@ -164,3 +164,4 @@ class FleetReport:
     lost: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
     unaccounted: int = 0
+    notes: tuple[str, ...] = ()

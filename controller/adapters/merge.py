@@ -174,6 +174,7 @@ class Merge:
             lost=tuple(sorted(self._named_lost)),
             late=late,
             unaccounted=sum(s.newly_unaccounted for s in self._sources.values()),
+            notes=tuple(f"worker {worker} {how}" for worker, how in sorted(self.lost.items())),
         )
         for source in self._sources.values():
             source.pending.clear()

@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from contract.report import FleetReport
 from contract.units import Seconds, format_rate
 from controller.errors import Fenced, FleetError, FleetLost, PreflightFailed
 from controller.ports import Clock, Fleet, Journal, Readiness
@@ -198,7 +199,7 @@ class _Conductor:
                     trial = feed(trial, report)
                     if report.lost:
                         self._worn = f"lost {', '.join(report.lost)} in probe {probe.number}"
-                        outcome = void(trial, f"{_named(report.lost)} lost in mid-probe")
+                        outcome = void(trial, _loss(report))
                         break
                     if (outcome := decide(trial)) is not None:
                         break
@@ -282,9 +283,13 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _named(workers: tuple[str, ...]) -> str:
-    names = ", ".join(workers)
-    return f"worker {names} was" if len(workers) == 1 else f"workers {names} were"
+def _loss(report: FleetReport) -> str:
+    """Who was lost, and how if that is known."""
+    if report.notes:
+        return f"lost in mid-probe: {'; '.join(report.notes)}"
+    names = ", ".join(report.lost)
+    who = f"worker {names} was" if len(report.lost) == 1 else f"workers {names} were"
+    return f"{who} lost in mid-probe"
 
 
 def _shortfall(goal: Goal, readiness: Readiness) -> tuple[str, ...]:

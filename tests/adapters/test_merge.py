@@ -287,3 +287,12 @@ def test_merging_buckets_adds_whatever_is_of_the_same_slice() -> None:
     assert [bucket.index for bucket in merged] == [1, 3]
     assert (merged[1].scheduled, merged[1].judged, merged[1].bad) == (3, (3, 2), (1, 1))
     assert merged[1].service_time == Histogram.of([0.1, 0.2])
+
+
+def test_a_worker_that_stopped_by_itself_says_why_in_the_report(merge: Merge) -> None:
+    merge.take(drained("w1", "refused: 300/s is above the ceiling of 200/s"), 1.0)
+    report = merge.pop(1.0)
+    assert report is not None
+    assert report.lost == ("w1",)
+    why = "worker w1 stopped by itself: refused: 300/s is above the ceiling of 200/s"
+    assert report.notes == (why,)

@@ -195,7 +195,8 @@ class ScriptedFleet:
             )
             if _is_due(script.loses_worker_at_s, at_s):
                 lost, self.workers = self.workers[-1:], self.workers[:-1]
-                yield replace(report, lost=lost)
+                notes = tuple(f"worker {name} was silent for 3 s" for name in lost)
+                yield replace(report, lost=lost, notes=notes)
                 return
             yield report
 
