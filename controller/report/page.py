@@ -50,9 +50,12 @@ def answer(result: Result) -> str:
     capacity = result["capacity"]
     if capacity["estimate"] is None or capacity["low"] is None or capacity["high"] is None:
         return str(result["status"])
+    search = result["goal"].get("search") or {}
+    by_posterior = search.get("strategy", "bayes") == "bayes"  # else verdicts, no probability
+    kind = "90 % interval" if by_posterior else "bracket"
     return (
         f"{result['status']}: {format_rate(capacity['estimate'])} "
-        f"(90 % interval {format_rate(capacity['low'])} to {format_rate(capacity['high'])})"
+        f"({kind} {format_rate(capacity['low'])} to {format_rate(capacity['high'])})"
     )
 
 

@@ -106,6 +106,7 @@ def _generator(outcomes: list[Outcome]) -> Result:
         "send_lag_p99_ms": _ms(max(lags, default=None)),
         "shed": total.shed,
         "missed": total.missed,
+        "extra_sends": total.extra_sends,
         "void_probes": sum(o.verdict is Verdict.VOID for o in outcomes),
     }
 

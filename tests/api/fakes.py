@@ -86,7 +86,7 @@ class FakeRuns:
                 raise Conflict(f"the idempotency key {key!r} was used for another goal")
             return known[0]
         run = f"run-{len(self.live) + 1}"
-        self.live[run] = LiveRun(run, self.journal)
+        self.live[run] = LiveRun(run, self.journal, ManualClock())
         await self.append(run, RunCreated(float(len(self.live)), goal, document))
         if key:
             self.keys[key] = (run, document)
@@ -249,7 +249,7 @@ def outcome(number: int, rate: float, verdict: Verdict) -> Outcome:
         achieved_per_s=Rate(rate - 1),
         requests=800,
         bad_requests=3,
-        ledger=Ledger(scheduled=800, sent=800, succeeded=800),
+        ledger=Ledger(scheduled=800, sent=800, succeeded=800, extra_sends=2),
         send_lag_p99_s=Seconds(0.001),
         seconds=Seconds(12.0),
     )

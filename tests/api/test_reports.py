@@ -55,7 +55,7 @@ async def test_the_result_tells_capacity_probes_and_cost() -> None:
     times = result["probes"][0]["metrics"]["response_time"]
     assert times == {"p50_ms": 20.0, "p90_ms": 50.0, "p99_ms": 120.0}
     assert result["generator"] == {
-        "send_lag_p99_ms": 1.0, "shed": 0, "missed": 0, "void_probes": 1,
+        "send_lag_p99_ms": 1.0, "shed": 0, "missed": 0, "extra_sends": 6, "void_probes": 1,
     }  # fmt: skip
     assert result["cost"] == {"seconds": 36.0, "requests": 2400, "bad_requests": 9}
 
@@ -98,6 +98,21 @@ async def test_the_page_shows_the_answer_and_lets_no_markup_in() -> None:
     assert "<b>" not in page
     assert page.count("<tr>") == 4
     assert "http://" not in page
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        ("bayes", "240/s (90 % interval 230/s to 251/s)"),
+        ("binary", "240/s (bracket 230/s to 251/s)"),
+        ("sweep", "240/s (bracket 230/s to 251/s)"),
+    ],
+)
+async def test_only_a_posterior_gives_an_interval_with_a_probability(
+    strategy: str, said: str
+) -> None:
+    page = await report("html", search={"from": "10/s", "to": "2000/s", "strategy": strategy})
+    assert said in page
 
 
 @pytest.mark.parametrize("extension", ["json", "html", "csv", "junit"])
