@@ -66,7 +66,11 @@ class SqlStore:
         await self._do(lambda c: c.execute(select(1)).scalar_one())
 
     async def append(self, run: str, event: Event) -> int:
-        """Position of the event, growing by run; on disk when this returns."""
+        """Position of the event, growing by run.
+
+        Committed when this returns: no process that is killed takes it along. SQLite has handed
+        it to the operating system; only a power cut may lose the latest of them.
+        """
         return await self._do(lambda connection: _append(connection, run, event))
 
     async def read(self, run: str, after: int = 0) -> tuple[tuple[int, Event], ...]:
