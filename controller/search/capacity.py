@@ -41,13 +41,17 @@ __all__ = [
 
 MOST_VOIDS = 3
 DEAD_ERROR_RATIO = 0.9
-RAMP_S = Seconds(1.0)
+RAMP_S, STEEP_RAMP_S = Seconds(1.0), Seconds(3.0)
+STEEP_RATIO = 1.5
+"""A rate this much above the highest one supported so far is approached slowly."""
 SHORTEST_SETTLE_S, LONGEST_SETTLE_S = Seconds(0.75), Seconds(6.0)
 SHORTEST_MEASURE_S = Seconds(4.0)
 """A search probe cut to fit the budget is not worth starting below this."""
 OVERHEAD_S = Seconds(2.0)
 """Of a probe, besides its schedule: telling the workers, stopping, draining."""
 LONGEST_REST_S = Seconds(10.0)
+OVERLOADED = ("R1", "R2", "R4")
+"""Rules that stop a probe while the target holds more than it can answer."""
 _GRID_S = 0.25  # due-time buckets: what is judged begins and ends with one
 
 
@@ -123,12 +127,18 @@ def _planned(search: Search, ask: Ask) -> Probe:
         number=search.probes + 1,
         purpose=ask.purpose,
         rate=ask.rate,
-        ramp_s=RAMP_S,
+        ramp_s=_ramp_s(search, ask.rate),
         settle_s=_on_grid(settle_s),
         measure_s=_on_grid(ask.measure_s),
         rest_s=search.rest_s,
         why=ask.why,
     )
+
+
+def _ramp_s(search: Search, rate: Rate) -> Seconds:
+    passed = search.most_passed[0] if search.most_passed else 0.0
+    supported = max(passed, search.opening.supported or 0.0)
+    return STEEP_RAMP_S if 0 < supported * STEEP_RATIO < rate else RAMP_S
 
 
 def _on_grid(seconds: float) -> Seconds:
@@ -152,11 +162,15 @@ def _fitted(search: Search, probe: Probe) -> Probe | None:
 
 
 def _rest_s(outcome: Outcome) -> Seconds:
-    """Time to work off what the target may still hold of arrivals the workers gave up on."""
-    abandoned = outcome.ledger.timed_out
-    if not abandoned:
+    """Time to work off what the target may still hold of arrivals the workers gave up on.
+
+    Those in flight when an overload was stopped may yet time out in the drain.
+    """
+    timed_out = outcome.ledger.timed_out
+    if not timed_out and not outcome.rule.startswith(OVERLOADED):
         return Seconds(0.0)
-    return Seconds(min(LONGEST_REST_S, abandoned / max(outcome.achieved_per_s, 1.0)))
+    held = outcome.in_flight_at_end + timed_out
+    return Seconds(min(LONGEST_REST_S, held / max(outcome.achieved_per_s, 1.0)))
 
 
 def _noted(search: Search, outcome: Outcome) -> Search:
