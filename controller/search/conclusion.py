@@ -8,7 +8,11 @@ from contract.units import Rate
 from controller.search import explain
 from controller.search.answer import Capacity, Gate, Interval, Status
 from controller.search.knowledge import Search
+from controller.search.relaxation import longest_measured_s, relaxation_s
 from controller.search.strategy import Finding
+
+RELAXATIONS = 3.0
+"""A probe near the capacity lasts so many relaxation times, or an interval is refused."""
 
 
 def ended(search: Search, status: Status, reason: str) -> Capacity:
@@ -89,7 +93,15 @@ def _refusal(search: Search) -> str | None:
     summary = search.opening.summary
     if summary is not None and not summary.steady:
         return explain.not_steady(summary)
-    return search.strategy.refusal()
+    standing = search.strategy.standing()
+    if standing is None:
+        return None
+    estimate = standing.interval.estimate
+    slow_s = relaxation_s(search.seen, estimate)
+    measured_s = longest_measured_s(search.seen, estimate)
+    if slow_s is None or measured_s >= RELAXATIONS * slow_s:
+        return None
+    return explain.too_short(measured_s, slow_s)
 
 
 def _binding(search: Search) -> str | None:

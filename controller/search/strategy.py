@@ -60,8 +60,5 @@ class Strategy(Protocol):
     def narrow(self) -> bool:
         """Whether the standing is as precise as the goal asks."""
 
-    def refusal(self) -> str | None:
-        """Why the standing's interval must not be believed, None where it may."""
-
     def beliefs(self) -> tuple[Belief, ...]:
         """One per objective where the strategy keeps them, for the stop rules."""

@@ -229,6 +229,16 @@ def test_what_the_target_still_holds_is_waited_for() -> None:
         cliff(proposed(search)), ledger=Ledger(timed_out=500), achieved_per_s=Rate(100.0)
     )
     assert proposed(observe(search, failed)).rest_s == 5.0
+    backlog = replace(failed, rule="R2 backlog", ledger=Ledger(), in_flight_at_end=200)
+    assert proposed(observe(search, backlog)).rest_s == 2.0
+    assert proposed(observe(search, replace(backlog, rule="end"))).rest_s == 0.0
+
+
+def test_a_rate_far_above_what_was_supported_is_approached_slowly() -> None:
+    search = start(a_goal(strategy="binary"))
+    first = proposed(search)
+    assert first.ramp_s == 1.0
+    assert proposed(observe(search, cliff(first))).ramp_s == 3.0  # twice the rate
 
 
 def test_ended_from_outside_keeps_the_estimate_only(goal: Goal) -> None:
@@ -313,3 +323,18 @@ def test_an_objective_that_no_request_matches_ends_the_search_and_is_named(
     assert answer.status == "no_verdict"
     assert "no request was named 'ifner'" in answer.reason
     assert len(outcomes) == 1
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_probes_that_cannot_outlast_a_backlog_refuse_the_interval(strategy: StrategyName) -> None:
+    def forgets_slowly(probe: Probe) -> Outcome:
+        outcome = cliff(probe)
+        assert outcome.evidence is not None
+        slow_s = Seconds(0.065 * probe.measure_s)
+        evidence = replace(outcome.evidence, relaxation_s=slow_s, censored=False)
+        return replace(outcome, evidence=evidence)
+
+    answer, _ = run(a_goal(strategy=strategy, precision=0.1), forgets_slowly)
+    assert answer.status == "no_verdict"
+    assert answer.low is None
+    assert "forget a backlog" in answer.reason

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from contract.units import Rate, Seconds, format_rate
-from controller.search import explain
 from controller.search.answer import Interval
 from controller.search.estimate import (
     Belief,
@@ -30,7 +29,6 @@ from controller.search.estimate import (
 from controller.search.goal import Goal
 from controller.search.opening import strained
 from controller.search.probe import Evidence, Outcome, Verdict
-from controller.search.relaxation import longest_measured_s, relaxation_s
 from controller.search.strategy import Ask, Finding, Standing
 
 FIRST_RATIO = 0.75
@@ -51,8 +49,7 @@ CLOSING_SLACK = 1.7
 ARRIVALS, LONGEST_FOR_ARRIVALS_S = 300, 60.0
 LIMITS = 3.0
 """A probe is no shorter than this many times the largest latency limit: a first guess at the
-relaxation time, which `RELAXATIONS` holds against the measured one in the end."""
-RELAXATIONS = 3.0
+relaxation time, which the search holds against the measured one in the end."""
 NEAR_RATIO = 0.1
 """Probes this close to the estimate tell its clustering."""
 HIGH_SURE, HIGH_PASSES, MOST_HIGH_PASSES, LOW_FAILS = 0.9, 2, 4, 2
@@ -87,7 +84,6 @@ class Bayes:
     high_passes: int = 0
     low_fails: int = 0
     clusterings: tuple[Clustering, ...] = ()
-    seen: tuple[Evidence, ...] = ()
 
     @classmethod
     def knowing_nothing(cls, goal: Goal) -> Bayes:
@@ -137,16 +133,6 @@ class Bayes:
 
     def narrow(self) -> bool:
         return self.failed and self._standing().interval.width <= self.goal.precision
-
-    def refusal(self) -> str | None:
-        estimate = self._standing().interval.estimate
-        slow_s, measured_s = (
-            relaxation_s(self.seen, estimate),
-            longest_measured_s(self.seen, estimate),
-        )
-        if slow_s is None or measured_s >= RELAXATIONS * slow_s:
-            return None
-        return explain.too_short(measured_s, slow_s)
 
     def beliefs(self) -> tuple[Belief, ...]:
         return tuple(
@@ -243,7 +229,6 @@ def _with(state: Bayes, rate: Rate, evidence: Evidence) -> Bayes:
         state,
         posteriors=posteriors,
         clusterings=(*state.clusterings, clustering),
-        seen=(*state.seen, evidence),
     )
 
 

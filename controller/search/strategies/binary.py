@@ -72,9 +72,6 @@ class Binary:
         standing = self.standing()
         return standing is not None and standing.interval.width <= self.goal.precision
 
-    def refusal(self) -> str | None:
-        return None
-
     def beliefs(self) -> tuple[Belief, ...]:
         return ()
 
