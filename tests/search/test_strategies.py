@@ -74,13 +74,25 @@ def test_binary_stops_at_a_narrow_bracket_which_is_its_interval() -> None:
 
 
 def test_a_sweep_climbs_its_ladder_until_it_breaks() -> None:
-    rungs = [round(rate, 1) for rate in ladder(GOAL)]
-    after, rates = told(Sweep(GOAL), "pppf")
+    rungs = [round(rate, 1) for rate in ladder(replace(GOAL, precision=0.5))]
+    goal = replace(GOAL, precision=0.5)
+    after, rates = told(Sweep(goal), "pppf")
     assert rates == rungs[:4]
     assert after.ask() == Finding("answered")
     standing = after.standing()
     assert standing is not None
     assert standing.interval == pytest.approx((rungs[2], rungs[2], rungs[3]), abs=0.1)
+
+
+def test_a_sweep_cuts_the_step_where_it_broke_until_it_is_as_narrow_as_asked() -> None:
+    rungs = ladder(GOAL)
+    after, rates = told(Sweep(GOAL), "pppf" + "fp")
+    middle = (rungs[2] * rungs[3]) ** 0.5
+    assert rates[4:] == pytest.approx([middle, (rungs[2] * middle) ** 0.5], abs=0.1)
+    standing = after.standing()
+    assert standing is not None
+    assert standing.interval.width <= GOAL.precision
+    assert after.ask() == Finding("answered")
 
 
 def test_a_ladder_spans_the_bounds_and_fits_the_budget() -> None:
@@ -155,15 +167,3 @@ def test_few_arrivals_a_second_take_longer_probes() -> None:
     ask = Bayes.knowing_nothing(replace(goal, low=Rate(10.0))).ask()
     assert isinstance(ask, Ask)
     assert ask.measure_s == 30.0
-
-
-def test_probes_that_cannot_outlast_a_backlog_refuse_the_interval() -> None:
-    strategy: Strategy = Bayes.knowing_nothing(GOAL)
-    while isinstance(ask := strategy.ask(), Ask):
-        outcome = outcome_of(ask, 0.5 * (ask.rate > 230))
-        assert outcome.evidence is not None
-        slow = replace(outcome.evidence, relaxation_s=Seconds(0.065 * ask.measure_s))
-        strategy = strategy.observe(replace(outcome, evidence=slow))
-    refusal = strategy.refusal()
-    assert refusal is not None
-    assert "forget a backlog" in refusal

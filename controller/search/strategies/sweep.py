@@ -1,7 +1,8 @@
 """Which is the highest rate of a fixed ladder that passes below the first that fails?
 
-Rates go geometrically from `low` to `high` with probes of fixed length. The interval is the step
-of the ladder where it broke: it bounds what the probes said, it is no probability.
+Rates go geometrically from `low` to `high` with probes of fixed length. The step where the ladder
+broke is cut at its geometric middle until it is as narrow as the precision asks. The interval is
+that step: it bounds what the probes said, it is no probability.
 """
 
 from __future__ import annotations
@@ -41,14 +42,15 @@ class Sweep:
     def observe(self, outcome: Outcome) -> Sweep:
         rate = outcome.probe.rate
         if outcome.verdict is Verdict.PASS:
-            return replace(self, passed=rate, rung=self.rung + 1, doubted=False)
-        if self.rung == 0 and not self.doubted:
+            climbed = self.rung + (self.failed is None)
+            return replace(self, passed=rate, rung=climbed, doubted=False)
+        if self.passed is None and not self.doubted:
             return replace(self, doubted=True)
         return replace(self, failed=rate, objective=worst_objective(self.goal, outcome))
 
     def ask(self) -> Ask | Finding:
         if self.failed is not None:
-            return Finding("at_most" if self.passed is None else "answered")
+            return Finding("at_most") if self.passed is None else self._refined()
         rates = ladder(self.goal)
         if self.rung >= len(rates):
             return Finding("at_least")
@@ -63,10 +65,17 @@ class Sweep:
         return Standing(interval, self.passed, self.objective)
 
     def narrow(self) -> bool:
-        return self.failed is not None
+        standing = self.standing()
+        return standing is not None and standing.interval.width <= self.goal.precision
 
-    def refusal(self) -> str | None:
-        return None
+    def _refined(self) -> Ask | Finding:
+        assert self.passed is not None
+        assert self.failed is not None
+        if self.narrow():
+            return Finding("answered")
+        rate = Rate(math.sqrt(self.passed * self.failed))
+        why = f"between the rungs {format_rate(self.passed)} and {format_rate(self.failed)}"
+        return Ask("search", rate, PROBE_S, f"{why}: {format_rate(rate)}")
 
     def beliefs(self) -> tuple[Belief, ...]:
         return ()
