@@ -258,7 +258,7 @@ class RedisFleet:
             if self._clock.now() >= look_at:
                 look_at = self._clock.now() + LOOK_EVERY_S
                 gone = await self._talk.gone(waiting, self._boots)
-        await self._link.forget(self._run)
+        await self._link.forget(self._run, self._goal.workload.requests)
         if waiting:
             raise FleetLost(f"worker {', '.join(waiting)} did not say that nothing runs")
 

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from contract import keys
 from controller.adapters import plans, redis_fleet
+from controller.adapters.control_link import ENDED_TTL_S
 from controller.adapters.redis_fleet import RedisFleetOf
 from controller.errors import Fenced, FleetLost, NoWorkers, PreflightFailed
 from controller.ports import Fleet
@@ -188,6 +189,9 @@ async def test_a_recording_lies_in_redis_before_workers_are_told(world: Bus) -> 
     await fleet.prepare()
     assert await value(world, keys.artefact(OneArtefact.sha256)) == OneArtefact.data
     await fleet.release()
+    async with Redis.from_url(world.server.url) as client:
+        left_s = await client.ttl(keys.artefact(OneArtefact.sha256))
+    assert 0 < left_s <= ENDED_TTL_S
     missing = fleet_of("r2", a_goal(workload=type(goal.workload)(requests="0" * 64)), 2)
     with pytest.raises(PreflightFailed, match="upload it first"):
         await missing.prepare()
