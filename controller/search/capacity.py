@@ -127,7 +127,7 @@ def _planned(search: Search, ask: Ask) -> Probe:
         number=search.probes + 1,
         purpose=ask.purpose,
         rate=ask.rate,
-        ramp_s=_ramp_s(search, ask.rate),
+        ramp_s=RAMP_S if ask.purpose == "scale" else _ramp_s(search, ask.rate),
         settle_s=_on_grid(settle_s),
         measure_s=_on_grid(ask.measure_s),
         rest_s=search.rest_s,
