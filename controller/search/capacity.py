@@ -70,9 +70,18 @@ def propose(search: Search) -> Probe | Capacity:
         return ended(search, "no_verdict", explain.unmatched(search.unmatched))
     ask = _ask(search)
     if isinstance(ask, Finding):
-        return conclusion.found(search, ask)
+        return _longer(search, ask) or conclusion.found(search, ask)
     probe = _fitted(search, _planned(search, ask))
     return conclusion.spent(search) if probe is None else probe
+
+
+def _longer(search: Search, finding: Finding) -> Probe | None:
+    """One more probe where the answer would be refused for want of a long one, and it fits."""
+    look = conclusion.longer_look(search) if finding.status == "answered" else None
+    if look is None:
+        return None
+    probe = _planned(search, look)
+    return probe if _fitted(search, probe) == probe else None
 
 
 def observe(search: Search, outcome: Outcome) -> Search:

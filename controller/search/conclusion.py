@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contract.units import Rate
+from contract.units import Rate, Seconds
 from controller.search import explain
 from controller.search.answer import Capacity, Gate, Interval, Status
 from controller.search.knowledge import Search
 from controller.search.relaxation import longest_measured_s, relaxation_s
-from controller.search.strategy import Finding
+from controller.search.strategy import Ask, Finding
 
 RELAXATIONS = 3.0
 """A probe near the capacity lasts so many relaxation times, or an interval is refused."""
+
+LOOK_S, LOOK_MARGIN, LOOK_STEP = Seconds(20.0), 1.1, 4.0
+"""A longer look lasts this at least; a margin over what is needed by what is known; and no more
+than this many times the longest so far, for short probes exaggerate how slow the target is."""
 
 
 def ended(search: Search, status: Status, reason: str) -> Capacity:
@@ -88,20 +92,38 @@ def dead(search: Search) -> Capacity:
     return ended(search, "no_verdict", explain.stopped_answering(seen, search.most_passed))
 
 
+def longer_look(search: Search) -> Ask | None:
+    """A probe at the estimate, long enough to tell whether the others were; None if they were."""
+    summary, standing = search.opening.summary, search.strategy.standing()
+    if standing is None or (summary is not None and not summary.steady):
+        return None
+    short = _short(search, standing.interval.estimate)
+    if short is None:
+        return None
+    measured_s, slow_s = short
+    most_s = max(LOOK_S, LOOK_STEP * measured_s)
+    wanted_s = min(max(LOOK_S, LOOK_MARGIN * RELAXATIONS * slow_s), most_s)
+    rate = standing.interval.estimate
+    return Ask("search", rate, Seconds(wanted_s), explain.longer_look(rate))
+
+
 def _refusal(search: Search) -> str | None:
     """Why no interval is printed although the probes would give one."""
     summary = search.opening.summary
     if summary is not None and not summary.steady:
         return explain.not_steady(summary)
     standing = search.strategy.standing()
-    if standing is None:
-        return None
-    estimate = standing.interval.estimate
+    short = None if standing is None else _short(search, standing.interval.estimate)
+    return None if short is None else explain.too_short(*short)
+
+
+def _short(search: Search, estimate: Rate) -> tuple[Seconds, Seconds] | None:
+    """(longest probe near `estimate`, relaxation time) where that is not enough of them."""
     slow_s = relaxation_s(search.seen, estimate)
     measured_s = longest_measured_s(search.seen, estimate)
     if slow_s is None or measured_s >= RELAXATIONS * slow_s:
         return None
-    return explain.too_short(measured_s, slow_s)
+    return measured_s, slow_s
 
 
 def _binding(search: Search) -> str | None:

@@ -164,6 +164,11 @@ def _texts(objectives: tuple[Objective, ...]) -> str:
     return " and ".join(repr(objective.text) for objective in objectives)
 
 
+def longer_look(rate: float) -> str:
+    """Why one more probe is sent although the interval is narrow."""
+    return f"were the others long enough for what the target remembers: {format_rate(rate)}"
+
+
 def too_short(longest_s: float, relaxation_s: float) -> str:
     """No interval, for the probes cannot have seen the target's slow swings."""
     return (
