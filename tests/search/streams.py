@@ -39,6 +39,25 @@ def at(value: By, quarter: int) -> int:
     return value if isinstance(value, int) else value(quarter)
 
 
+def _bucket(
+    quarter: int, counts: tuple[int, int, int, int], time_s: float, width: int
+) -> DueBucket:
+    due, done, failed, bad = counts
+    times = Histogram.of(np.full(max(done - failed, 0), time_s))
+    return DueBucket(
+        quarter,
+        scheduled=due,
+        sent=due,
+        succeeded=done - failed,
+        failed=failed,
+        judged=(done,) * width,
+        bad=(bad,) * width,
+        bad_any=bad,
+        response_time=times,
+        service_time=times,
+    )
+
+
 def stream(goal: Goal, flow: Flow, quarters: int) -> list[FleetReport]:
     """Reports 1 to `quarters`; what is due in a quarter is decided in it, but for a backlog."""
     width, reports = len(goal.objectives), []
@@ -49,19 +68,7 @@ def stream(goal: Goal, flow: Flow, quarters: int) -> list[FleetReport]:
         done = due + waited - waiting
         bad = min(at(flow.bad, quarter) + failed, max(done, 0))
         decided, failures, waited = decided + done, failures + failed, waiting
-        times = Histogram.of(np.full(max(done - failed, 0), flow.time_s(quarter)))
-        bucket = DueBucket(
-            quarter,
-            scheduled=due,
-            sent=due,
-            succeeded=done - failed,
-            failed=failed,
-            judged=(done,) * width,
-            bad=(bad,) * width,
-            bad_any=bad,
-            response_time=times,
-            service_time=times,
-        )
+        bucket = _bucket(quarter, (due, done, failed, bad), flow.time_s(quarter), width)
         sent = flow.due * min(quarter + 1, flow.quarters)
         over = (at(flow.over, quarter),) * width
         reports.append(
