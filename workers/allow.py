@@ -7,23 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
-_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
-
-
-def endpoint(target: str) -> str:
-    """HOST:PORT of a target's URL.
-
-    Raises:
-        ValueError: it is not a URL with a host and a known port.
-    """
-    parts = urlsplit(target)
-    port = parts.port or _PORTS.get(parts.scheme)
-    if not parts.hostname or port is None:
-        raise ValueError(f"target {target!r} is not a URL such as http://127.0.0.1:9100")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{host}:{port}"
+from contract.address import AddressError, host_port
 
 
 def is_loopback(allowed: str) -> bool:
@@ -48,8 +33,8 @@ def refusal(targets: Iterable[str], own: Iterable[str], run: Iterable[str]) -> s
     allowed = {entry.lower() for entry in reachable(own, run)}
     for target in targets:
         try:
-            wanted = endpoint(target)
-        except ValueError as error:
+            wanted = host_port(target)
+        except AddressError as error:
             return str(error)
         if wanted.lower() not in listed:
             return f"target {wanted} is not among the run's allowed targets; allow it there"

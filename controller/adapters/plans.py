@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from contract.address import host_port
 from contract.messages import Plan, Prepare, Ready
 from contract.units import Rate, Seconds
 from controller.adapters.control_link import Seen
@@ -20,8 +20,6 @@ NOBODY = ""
 """No worker has this name."""
 FEW_WORKERS = 200
 SHORT_CADENCE_S, LONG_CADENCE_S = Seconds(0.25), Seconds(1.0)
-
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Speech:
             objectives=tuple(objective.text for objective in goal.objectives),
             timeout_s=goal.workload.timeout_s,
             seed=goal.seed,
-            allowed_targets=tuple(dict.fromkeys(address(target) for target in goal.targets)),
+            allowed_targets=tuple(dict.fromkeys(host_port(target) for target in goal.targets)),
             max_rate=Rate(goal.high * HEADROOM),
             check_by=workers[0] if ask_target else NOBODY,
         )
@@ -73,14 +71,6 @@ class Speech:
             rate_ceiling=Rate(goal.high * HEADROOM / count),
             cadence_s=SHORT_CADENCE_S if count <= FEW_WORKERS else LONG_CADENCE_S,
         )
-
-
-def address(target: str) -> str:
-    """HOST:PORT of a target's URL, the port spelled out."""
-    url = urlsplit(target)
-    host = url.hostname or ""
-    port = url.port or _PORTS.get(url.scheme, 80)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def readiness(answers: tuple[Ready, ...]) -> Readiness:

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from contract.address import host_port
 from controller.api.schemas.fields import Rules
 
 LOCUSTFILES = Path(__file__).parents[2] / "locustfiles"
 
-_PORTS = {"http": 80, "https": 443}
 _LONGEST_LOCUSTFILE_BYTES = 1024 * 1024
 
 
@@ -48,24 +48,18 @@ def check_target(target: str, allowed: frozenset[str]) -> None:
             "give an http:// URL"
         )
     url = _split(target)
-    if url.scheme not in _PORTS or not url.hostname:
+    if url.scheme not in ("http", "https") or not url.hostname:
         raise Unfit(f"{target!r} is not an http or https URL: write http://HOST:PORT")
     if url.username is not None or url.password is not None:
         raise Unfit("carries a user or password: give them as headers: {Authorization: ${NAME}}")
     if url.query or url.fragment:
         raise Unfit(f"{target!r} has a query or fragment: write http://HOST:PORT and a path")
-    address = host_port(url)
+    address = host_port(target)
     if not _is_loopback(url.hostname) and address not in allowed:
         raise Unfit(
             f"{target!r} is not an allowed target: start the controller with "
             f"--allow-target {address}"
         )
-
-
-def host_port(url: SplitResult) -> str:
-    """HOST:PORT of an http(s) URL, the port spelled out."""
-    host = url.hostname or ""
-    return f"[{host}]:{_port(url)}" if ":" in host else f"{host}:{_port(url)}"
 
 
 def check_user(user: str, locustfiles: Path) -> None:
@@ -124,14 +118,10 @@ def _check_simulated(target: str) -> None:
 def _split(target: str) -> SplitResult:
     try:
         url = urlsplit(target)
-        _port(url)
+        _ = url.port  # reading it checks it
     except ValueError as error:
         raise Unfit(f"{target!r} is not a URL: {error}: write http://HOST:PORT") from error
     return url
-
-
-def _port(url: SplitResult) -> int:
-    return url.port if url.port is not None else _PORTS.get(url.scheme, 0)
 
 
 def _is_loopback(host: str) -> bool:
