@@ -8,7 +8,6 @@ One line is one objective:
 """
 
 import difflib
-import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -72,39 +71,6 @@ def parse_objective(text: str) -> Objective:
     if words in (["error_ratio"], ["goodput"]):
         return _parse_share(text, request_name, words[0], (operator[0], bound))
     return _parse_quantile(text, request_name, words, (operator[0], bound))
-
-
-def is_bad(
-    objective: Objective,
-    *,
-    response_s: float,
-    service_s: float,
-    failed: bool,
-    ttft_s: float = math.nan,
-    tpot_s: float = math.nan,
-    itl_s: float = math.nan,
-) -> bool:
-    """Say whether one request is bad for a `quantile` or `error_ratio` objective.
-
-    `failed` covers errors and time-outs. `e2e` is judged by `response_s`. A time that is NaN was
-    not measured, and a request not shown to be inside the limit is bad.
-
-    Raises:
-        ObjectiveError: a `goodput` objective, which is judged by all the others jointly.
-    """
-    if objective.kind == "goodput":
-        raise ObjectiveError(f"{objective.text!r} is judged by the other objectives jointly")
-    if failed or objective.limit_s is None:
-        return failed
-    measured_s = {
-        "response_time": response_s,
-        "e2e": response_s,
-        "service_time": service_s,
-        "ttft": ttft_s,
-        "tpot": tpot_s,
-        "itl": itl_s,
-    }[objective.metric or "response_time"]
-    return not measured_s <= objective.limit_s
 
 
 def _is_text(value: object) -> bool:
