@@ -169,6 +169,13 @@ def quantiles(
     return tuple(Rate(float(rate)) for rate in np.exp(at))
 
 
+def tail(posterior: Posterior) -> tuple[float, float]:
+    """Posterior means of the slope, and of the floor as a part of the budget."""
+    slopes = posterior.weights.sum(axis=(0, 1, 2, 4))
+    floors = posterior.weights.sum(axis=(0, 2, 3, 4))
+    return float(slopes @ SLOPES / slopes.sum()), float(floors @ FLOORS / floors.sum())
+
+
 def probability_above(posterior: Posterior, rate: float, clustering: float | None = None) -> float:
     """Probability that the capacity exceeds `rate`."""
     cumulated = np.cumsum(density(posterior, clustering))

@@ -6,6 +6,9 @@
     R4 safety    half of the arrivals decided in the last 2 s failed                 -> fail
     R5 accept    P(capacity > rate) > 0.98 for every objective                       -> pass
 
+R3, the veto: what lies in a stall that has recovered, or still may (`controller.search.stalls`),
+is no ground for R1, R2 or R5.
+
 Completions X and arrivals in flight N are those of the whole fleet. Every rule sees what the
 reports say, so it acts one cadence and the slowest worker's delay after the fact, and none while
 a worker's report is late. R1 loses nothing: beyond 6 budgets the likelihood is flat, and bad stays
@@ -19,16 +22,19 @@ import math
 from dataclasses import dataclass
 
 from contract.units import Rate
-from controller.search import explain
+from controller.search import explain, stalls
 from controller.search.estimate import Counts, learned, probability_above, too_many
 from controller.search.tally import (
+    BUCKET_S,
     Sample,
     Setting,
     Tally,
+    ends_by,
     per_second,
     scheduled,
     settled,
     whole_s,
+    without,
 )
 
 WORKING_RATIO = 0.6
@@ -82,21 +88,26 @@ def saturated_per_s(setting: Setting, tally: Tally) -> Rate | None:
 
 
 def _curtailed(setting: Setting, tally: Tally) -> Stop | None:
-    if tally.late:
+    if tally.late or not _spent(setting, tally):
         return None
-    objectives = setting.goal.objectives
-    spent = tuple(
-        index
-        for index, objective in enumerate(objectives)
-        if tally.known_bad[index] > too_many(objective.budget, setting.planned)
-    )
+    tally = without(tally, stalls.found(setting, tally).buckets)
+    spent = _spent(setting, tally)
     if not spent:
         return None
+    objectives = setting.goal.objectives
     worst = max(spent, key=lambda i: tally.known_bad[i] / max(objectives[i].budget, 1e-9))
     reason = explain.curtailed(
         objectives[worst], tally.known_bad[worst], tally.known[worst], tally.through_s
     )
     return Stop("R1 curtail", reason, spoiled=spent)
+
+
+def _spent(setting: Setting, tally: Tally) -> tuple[int, ...]:
+    return tuple(
+        index
+        for index, objective in enumerate(setting.goal.objectives)
+        if tally.known_bad[index] > too_many(objective.budget, setting.planned)
+    )
 
 
 def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
@@ -110,7 +121,7 @@ def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
         s.per_s <= working or s.in_flight <= WAIT_LIMITS * limit_s * s.per_s for s in held
     ):
         return None
-    if held[-1].in_flight < held[0].in_flight:
+    if held[-1].in_flight < held[0].in_flight or _in_stall(setting, tally):
         return None
     reason = explain.backlogged(held[-1].in_flight, held[-1].per_s, limit_s, tally.through_s)
     spoiled = tuple(
@@ -119,6 +130,12 @@ def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
         if objective.kind != "error_ratio"
     )
     return Stop("R2 backlog", reason, spoiled=spoiled)
+
+
+def _in_stall(setting: Setting, tally: Tally) -> bool:
+    """Whether the newest arrivals lie in a stall that may yet recover."""
+    newest = int(tally.through_s / BUCKET_S - 1e-9)
+    return newest in stalls.found(setting, tally).buckets
 
 
 def _held(setting: Setting, tally: Tally, span_s: float) -> tuple[Sample, ...]:
@@ -150,7 +167,8 @@ def _accepted(setting: Setting, tally: Tally) -> Stop | None:
         return None
     if tally.decided < SURE_FEWEST or not _looking(setting, tally):
         return None
-    sure = settled(tally, setting.goal.largest_limit_s)
+    found = stalls.found(setting, tally)
+    sure = without(settled(tally, setting.goal.largest_limit_s), found.buckets)
     if sure.undecided or any(
         bad > objective.budget * known
         for objective, bad, known in zip(
@@ -190,9 +208,12 @@ def realised_per_s(setting: Setting, tally: Tally, *, to_end: bool = False) -> R
     probe = setting.probe
     until_s = whole_s(min(tally.through_s, probe.duration_s))
     covered_s, due = until_s - probe.judged_from_s, scheduled(tally, until_s)
+    away_s = BUCKET_S * sum(
+        setting.is_judged(index) and ends_by(index, until_s) for index in tally.left_out
+    )
     if to_end:
         rest = (probe.measure_s - max(covered_s, 0.0)) * probe.rate
-        return Rate((due + rest) / probe.measure_s)
-    if covered_s < 1.0 or not due:
+        return Rate((due + rest) / max(probe.measure_s - away_s, BUCKET_S))
+    if covered_s - away_s < 1.0 or not due:
         return probe.rate
-    return Rate(due / covered_s)
+    return Rate(due / (covered_s - away_s))
