@@ -8,19 +8,20 @@ from contract.units import Rate, Seconds
 from controller.search import explain
 from controller.search.answer import Capacity, Gate, Interval, Status
 from controller.search.knowledge import Search
-from controller.search.relaxation import longest_measured_s, relaxation_s
+from controller.search.relaxation import (
+    RELAXATIONS,
+    enough_s,
+    longest_measured_s,
+    relaxation_s,
+)
 from controller.search.stalling import stalls, strict_of
 from controller.search.strategy import Ask, Finding, Standing
 from controller.search.strict import Strict
 
-RELAXATIONS = 3.0
-"""A probe near the capacity lasts so many relaxation times, or an interval is refused."""
-
 STRICT_RATIO = 0.05
 """By so much strict and estimate may differ before the answer begins with it."""
-LOOK_S, LOOK_MARGIN, LOOK_STEP = Seconds(20.0), 1.1, 4.0
-"""A longer look lasts this at least; a margin over what is needed by what is known; and no more
-than this many times the longest so far, for short probes exaggerate how slow the target is."""
+LOOK_S = Seconds(20.0)
+"""A longer look lasts this at least."""
 
 
 def ended(search: Search, status: Status, reason: str) -> Capacity:
@@ -122,14 +123,11 @@ def longer_look(search: Search) -> Ask | None:
     summary, standing = search.opening.summary, search.strategy.standing()
     if standing is None or (summary is not None and not summary.steady):
         return None
-    short = _short(search, standing.interval.estimate)
-    if short is None:
-        return None
-    measured_s, slow_s = short
-    most_s = max(LOOK_S, LOOK_STEP * measured_s)
-    wanted_s = min(max(LOOK_S, LOOK_MARGIN * RELAXATIONS * slow_s), most_s)
     rate = standing.interval.estimate
-    return Ask("search", rate, Seconds(wanted_s), explain.longer_look(rate))
+    if _short(search, rate) is None:
+        return None
+    wanted_s = Seconds(max(LOOK_S, enough_s(search.seen, rate)))
+    return Ask("search", rate, wanted_s, explain.longer_look(rate))
 
 
 def _refusal(search: Search) -> str | None:

@@ -75,8 +75,10 @@ def found(setting: Setting, tally: Tally) -> Found:
     if gaps is None:
         return Found()
     burst = _burst(gaps, tally)
-    least = max(LEAST_EXPECTED, BURSTS * max(burst, setting.burst)) if setting.batching else (
-        LEAST_EXPECTED
+    least = (
+        max(LEAST_EXPECTED, BURSTS * max(burst, setting.burst))
+        if setting.batching
+        else (LEAST_EXPECTED)
     )
     stalls = _recovered(setting, tally, gaps, least)
     stalls += _of_replicas(setting, tally)

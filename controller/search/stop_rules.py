@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import takewhile
 
 from contract.units import Rate
 from controller.search import explain, stalls
@@ -143,7 +144,8 @@ def _held(setting: Setting, tally: Tally, span_s: float) -> tuple[Sample, ...]:
     since_s = tally.through_s - span_s - 1e-6
     if since_s < setting.probe.ramp_s:
         return ()
-    return tuple(sample for sample in tally.samples if sample.through_s >= since_s)
+    newest = takewhile(lambda sample: sample.through_s >= since_s, reversed(tally.samples))
+    return tuple(newest)[::-1]
 
 
 def _unsafe(setting: Setting, tally: Tally) -> Stop | None:
@@ -165,7 +167,7 @@ def _unsafe(setting: Setting, tally: Tally) -> Stop | None:
 def _accepted(setting: Setting, tally: Tally) -> Stop | None:
     if not setting.beliefs or setting.probe.purpose != "search" or tally.late:
         return None
-    if tally.decided < SURE_FEWEST or not _looking(setting, tally):
+    if tally.decided < SURE_FEWEST or not _looking(tally):
         return None
     found = stalls.found(setting, tally)
     sure = without(settled(tally, setting.goal.largest_limit_s), found.buckets)
@@ -187,13 +189,10 @@ def _accepted(setting: Setting, tally: Tally) -> Stop | None:
     return Stop("R5 accept", explain.accepted(rate, sure.decided, least), passed=True, seen=sure)
 
 
-def _looking(setting: Setting, tally: Tally) -> bool:
-    """Whether the last report made the settled arrivals reach another count."""
-    age_s = setting.goal.largest_limit_s
-    before_s = tally.samples[-2].through_s if len(tally.samples) > 1 else 0.0
-    now = settled(tally, age_s)
-    before = settled(tally, age_s + tally.through_s - before_s)
-    return _looks(now.decided) > _looks(before.decided)
+def _looking(tally: Tally) -> bool:
+    """Whether the last report made the decided arrivals reach another count."""
+    before = tally.samples[-2].judged if len(tally.samples) > 1 else 0
+    return _looks(tally.samples[-1].judged) > _looks(before)
 
 
 def _looks(decided: int) -> int:

@@ -56,7 +56,7 @@ class Setting:
 class Sample:
     """Running counts of arrivals at one report; `per_s` succeeded over the last second.
 
-    `send_lag_s` is the longest since the report before.
+    `send_lag_s` is the longest since the report before, `judged` how many judged ones are decided.
     """
 
     through_s: Seconds
@@ -65,6 +65,7 @@ class Sample:
     in_flight: int
     per_s: Rate
     send_lag_s: float = 0.0
+    judged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
     waiting = [entry for entry in report.in_flight if setting.is_judged(entry.index)]
     through_s = Seconds(report.through_ns / 1e9)
     counting = through_s > setting.probe.judged_from_s
+    decided = tally.decided + sum(_decided(b) for b in judged)
     return replace(
         tally,
         judged=_added(tally.judged, _columns((b.judged for b in judged), width)),
@@ -147,7 +149,7 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         through_s=through_s,
         totals=report.totals,
         sent=tally.sent + sum(b.sent for b in judged),
-        decided=tally.decided + sum(_decided(b) for b in judged),
+        decided=decided,
         faults=tally.faults + sum(b.failed + b.timed_out for b in judged),
         waiting=sum(entry.count for entry in waiting),
         in_flight=tuple(waiting),
@@ -155,7 +157,7 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         over_any=_over_any(report.in_flight),
         buckets=tally.buckets + judged,
         levels=tally.levels + _levels(setting, report.buckets),
-        samples=(*tally.samples, _sample(tally, through_s, report)),
+        samples=(*tally.samples, _sample(tally, through_s, report, decided)),
         ticks=(*tally.ticks, report.ticks) if report.ticks else tally.ticks,
         replicas=report.replicas or tally.replicas,
         send_lag=tally.send_lag + report.send_lag if counting else tally.send_lag,
@@ -187,9 +189,7 @@ def without(tally: Tally, left_out: Collection[int]) -> Tally:
     return replace(_limited(tally, buckets, waiting), left_out=frozenset(left_out))
 
 
-def _limited(
-    tally: Tally, buckets: tuple[DueBucket, ...], waiting: tuple[InFlight, ...]
-) -> Tally:
+def _limited(tally: Tally, buckets: tuple[DueBucket, ...], waiting: tuple[InFlight, ...]) -> Tally:
     width = len(tally.judged)
     return replace(
         tally,
@@ -240,11 +240,11 @@ def per_second(samples: Sequence[Sample], since_s: float) -> tuple[float, int]:
     return (done / span_s if span_s > 0 else 0.0), done
 
 
-def _sample(tally: Tally, through_s: Seconds, report: FleetReport) -> Sample:
+def _sample(tally: Tally, through_s: Seconds, report: FleetReport, judged: int) -> Sample:
     totals, lag = report.totals, report.send_lag
     faults = totals.failed + totals.timed_out
     lag_s = lag.max_s if lag.count else 0.0
-    new = Sample(through_s, totals.succeeded, faults, totals.in_flight, Rate(0.0), lag_s)
+    new = Sample(through_s, totals.succeeded, faults, totals.in_flight, Rate(0.0), lag_s, judged)
     rate, _ = per_second((*tally.samples[-40:], new), through_s - RATE_SPAN_S)
     return replace(new, per_s=Rate(rate))
 
