@@ -80,7 +80,7 @@ def found(setting: Setting, tally: Tally) -> Found:
         if setting.batching
         else (LEAST_EXPECTED)
     )
-    stalls = _recovered(setting, tally, gaps, least)
+    stalls = _recovered(tally, gaps, least)
     stalls += _of_replicas(setting, tally)
     spans = {stall: _span(setting, tally, stall) for stall in stalls}
     buckets = frozenset(index for span in spans.values() for index in span)
@@ -125,7 +125,7 @@ def _burst(gaps: _Gaps, tally: Tally) -> float:
 
 
 def _recovered(
-    setting: Setting, tally: Tally, gaps: _Gaps, least: float, replica: str = ""
+    tally: Tally, gaps: _Gaps, least: float, replica: str = ""
 ) -> tuple[Stall, ...]:
     long = gaps.ended_s - gaps.begun_s
     few = (gaps.expected <= least) | (gaps.after < FEWEST_IN_FLIGHT) | (long < LEAST_S - 1e-9)
@@ -168,7 +168,7 @@ def _of_replicas(setting: Setting, tally: Tally) -> tuple[Stall, ...]:
         gaps = _gaps(setting, tally, _busy(own), sum(t.completed for t in own) / whole)
         if gaps is not None:
             least = max(LEAST_EXPECTED, BURSTS * _burst(gaps, tally))
-            stalls += _recovered(setting, tally, gaps, least, name)
+            stalls += _recovered(tally, gaps, least, name)
     return stalls
 
 
