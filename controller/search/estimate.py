@@ -32,19 +32,19 @@ SLOPES = np.geomspace(10.0, 140.0, 6)
 FLOORS = np.array([0.0, 0.15, 0.5])
 """p0 as a part of the budget."""
 CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
-ENVIRONMENTS = np.array([0.006, 0.03])
+ENVIRONMENTS = np.array([0.004, 0.03])
 """Standard deviation of ln c between probes."""
 
 CENSORED_TIMES, CENSORED_FEWEST = 6.0, 12
 """Beyond this many budgets, and at least so many, a probe says "too much" and no more."""
 OUTLIER_RATIO = 0.06
 UNKNOWN_CLUSTERING = 12.0
-TAIL_TIMES = 2.3
+TAIL_TIMES = 1.7
 """Bad counts cluster more than the exceedances of the probe's own p95 that we can measure."""
 
-_SLOPE_CENTRE, _SLOPE_SD = 40.0, 0.7
-_ENVIRONMENT_PRIOR = np.array([0.7, 0.3])
-_FLOOR_PRIOR = np.array([0.6, 0.25, 0.15])
+_SLOPE_CENTRE, _SLOPE_SD = 45.0, 0.7
+_ENVIRONMENT_PRIOR = np.array([0.8, 0.2])
+_FLOOR_PRIOR = np.array([0.75, 0.17, 0.08])
 _CLUSTERING_SD = 0.7
 _SMALLEST_BUDGET = 1e-5
 _BELOW, _ABOVE = 0.8, 1.3
