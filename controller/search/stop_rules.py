@@ -25,6 +25,7 @@ from controller.search.tally import (
     Sample,
     Setting,
     Tally,
+    decided_by,
     per_second,
     scheduled,
     settled,
@@ -173,9 +174,9 @@ def _looking(setting: Setting, tally: Tally) -> bool:
     """Whether the last report made the settled arrivals reach another count."""
     age_s = setting.goal.largest_limit_s
     before_s = tally.samples[-2].through_s if len(tally.samples) > 1 else 0.0
-    now = settled(tally, age_s)
-    before = settled(tally, age_s + tally.through_s - before_s)
-    return _looks(now.decided) > _looks(before.decided)
+    now = decided_by(tally, age_s)
+    before = decided_by(tally, age_s + tally.through_s - before_s)
+    return _looks(now) > _looks(before)
 
 
 def _looks(decided: int) -> int:

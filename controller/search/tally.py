@@ -174,6 +174,12 @@ def settled(tally: Tally, age_s: float) -> Tally:
     )
 
 
+def decided_by(tally: Tally, age_s: float) -> int:
+    """`settled(tally, age_s).decided`, for those who want no more of it."""
+    after = round(whole_s(tally.through_s - age_s) / BUCKET_S)
+    return sum(b.succeeded + b.failed + b.timed_out for b in tally.buckets if b.index < after)
+
+
 def scheduled(tally: Tally, until_s: float) -> int:
     """Judged arrivals due before `until_s`; reports tell of later ones too."""
     return sum(b.scheduled - b.cancelled for b in tally.buckets if ends_by(b.index, until_s))
@@ -235,11 +241,8 @@ def _over_any(entries: Iterable[InFlight]) -> int:
 
 
 def _columns(rows: Iterable[tuple[int, ...]], width: int) -> tuple[int, ...]:
-    sums = [0] * width
-    for row in rows:
-        for column, number in enumerate(row):
-            sums[column] += number
-    return tuple(sums)
+    columns = zip(*rows, strict=True)
+    return tuple(map(sum, columns)) or (0,) * width
 
 
 def _added(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
