@@ -268,11 +268,8 @@ def _over_any(entries: Iterable[InFlight]) -> int:
 
 
 def _columns(rows: Iterable[tuple[int, ...]], width: int) -> tuple[int, ...]:
-    sums = [0] * width
-    for row in rows:
-        for column, number in enumerate(row):
-            sums[column] += number
-    return tuple(sums)
+    columns = zip(*rows, strict=True)
+    return tuple(map(sum, columns)) or (0,) * width
 
 
 def _added(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:

@@ -16,9 +16,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from contract.units import UnitError, parse_duration, parse_ratio
 from controller.errors import Fault, GoalRefused
-from controller.sim.batch import Batching, BatchTarget
-from controller.sim.fifo import FifoTarget, Queueing
-from controller.sim.pace import Conditions
+from controller.sim.batch import Batches, Batching
+from controller.sim.fifo import Fifo
+from controller.sim.laws import Law
+from controller.sim.pace import Pace
+from controller.sim.profile import Conditions, Spells
+from controller.sim.serving import Family, SimulatedTarget
 from controller.sim.target import Target
 
 Values = Mapping[str, float]
@@ -36,7 +39,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class Described:
     """A kind of target: what it is described by, and how it is made of that and a seed."""
 
     parameters: Mapping[str, Parameter]
@@ -80,7 +83,7 @@ def parse(url: str) -> Address:
     return Address(parts.netloc, values)
 
 
-def _unknown(name: str, value: str, family: Family) -> Fault | None:
+def _unknown(name: str, value: str, family: Described) -> Fault | None:
     if name in family.parameters:
         return None
     near = difflib.get_close_matches(name, family.parameters, n=1)
@@ -165,15 +168,10 @@ def _conditions(values: Values) -> Conditions:
     return Conditions(
         slowdown=values["warm_up_slowdown"],
         warm_up_s=values["warm_up"],
-        stall_every_s=values["stall_every"],
-        stall_s=values["stall"],
+        stalls=Spells(values["stall_every"], values["stall"]),
         speed_noise=values["speed_noise"],
         fail_ratio=values["fail_ratio"],
     )
-
-
-def _bound(values: Values) -> int | None:
-    return int(values["queue_bound"]) or None
 
 
 def _batch(values: Values, seed: int) -> Target:
@@ -182,18 +180,23 @@ def _batch(values: Values, seed: int) -> Target:
         per_item_s=values["per_item"],
         max_batch=int(values["max_batch"]),
         replicas=int(values["replicas"]),
-        queue_bound=_bound(values),
+        queue_bound=int(values["queue_bound"]),
     )
-    return BatchTarget(shape, _conditions(values), seed)
+    return _target(Batches(shape, seed), values, seed)
 
 
 def _fifo(values: Values, seed: int) -> Target:
-    shape = Queueing(int(values["servers"]), values["mean"], values["cv"], _bound(values))
-    return FifoTarget(shape, _conditions(values), seed)
+    takes = Law(values["mean"], values["cv"]).draws(seed)
+    return _target(Fifo(int(values["servers"]), int(values["queue_bound"]), takes), values, seed)
 
 
-FAMILIES: Mapping[str, Family] = {
-    "batch": Family(
+def _target(family: Family, values: Values, seed: int) -> Target:
+    conditions = _conditions(values)
+    return SimulatedTarget(family, Pace(conditions, seed), conditions.fail_ratio, seed)
+
+
+FAMILIES: Mapping[str, Described] = {
+    "batch": Described(
         {
             "base": _duration(0.0, None, "20ms"),
             "per_item": _duration(0.0, None, "2.5ms"),
@@ -203,7 +206,7 @@ FAMILIES: Mapping[str, Family] = {
         },
         _batch,
     ),
-    "fifo": Family(
+    "fifo": Described(
         {
             "servers": _whole(1, None, "8", most=10_000),
             "mean": _duration(_SHORTEST_S, None, "40ms"),
