@@ -8,7 +8,8 @@ tail above a floor p0 of badness that no rate removes:
 Requests near capacity are correlated, so k bad of n is negative binomial with mean n p and
 variance f n p: f = 1 would be independence. A gliding target smears the likelihood along ln c
 (environment e), and an outlier floor keeps one unlucky probe from ruling anything out for good.
-c, s, p0, f and e are laid out on a grid; every probe multiplies it, in any order.
+c, s, p0, f and e are laid out on a grid; every probe multiplies it, in any order. Capacities that
+are as good as ruled out are let go, which makes the grid small as the search goes on.
 
 Source: Cameron and Trivedi 1998, section 3.3 (NB1) for the counts; the rest is ours.
 """
@@ -48,8 +49,11 @@ _FLOOR_PRIOR = np.array([0.75, 0.17, 0.08])
 _CLUSTERING_SD = 0.7
 _SMALLEST_BUDGET = 1e-5
 _BELOW, _ABOVE = 0.8, 1.3
-_X_MIN, _X_MAX, _X_STEPS = -40.0, 12.0, 833
+_X_MIN, _X_MAX, _X_STEPS = -20.0, 12.0, 513
 _LEAST_LOG = -60.0
+NEGLIGIBLE, EDGE, WORTH_RATIO = 1e-12, 16, 0.8
+"""Capacities less likely than this are let go. The outlier floor lets no probe make one less likely
+by more than 1/0.06, so it takes ten that agree."""
 _SATURATED_SD, _SATURATED_FLOOR = 0.06, 0.15
 
 
@@ -242,4 +246,19 @@ def _table(budget: float, counts: Counts) -> Floats:
 
 def _normalised(posterior: Posterior) -> Posterior:
     weights = posterior.weights / posterior.weights.max()
-    return replace(posterior, weights=weights, marginal=weights.sum(axis=(0, 1, 3)))
+    marginal = weights.sum(axis=(0, 1, 3))
+    first, last = _worth_keeping(marginal.max(axis=0))
+    return replace(
+        posterior,
+        log_rates=posterior.log_rates[first:last],
+        weights=weights[..., first:last],
+        marginal=marginal[:, first:last],
+    )
+
+
+def _worth_keeping(mass: Floats) -> tuple[int, int]:
+    """The part of the capacities outside which none is left; all, where it is not much less."""
+    left = np.flatnonzero(mass > NEGLIGIBLE * mass.max())
+    first = max(int(left[0]) - EDGE, 0)
+    last = min(int(left[-1]) + EDGE + 1, len(mass))
+    return (first, last) if last - first <= WORTH_RATIO * len(mass) else (0, len(mass))
