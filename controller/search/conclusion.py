@@ -60,10 +60,10 @@ def _answered(search: Search) -> Capacity:
     if standing is None or refusal is not None:
         return ended(search, "no_verdict", refusal or explain.spent(search.goal, None))
     cost = explain.Cost(search.probes, search.requests)
-    known, objective = standing.interval, search.goal.objectives[standing.objective]
+    known, objective = standing.interval, search.goal.judged_by[standing.objective]
     return Capacity(
         status="answered",
-        reason=explain.answered(known, objective, cost, search.goal.strategy),
+        reason=_with_unseen(search, explain.answered(known, objective, cost, search.goal.strategy)),
         estimate=known.estimate,
         low=known.low,
         high=known.high,
@@ -73,6 +73,12 @@ def _answered(search: Search) -> Capacity:
         gate=_gate(search, "answered", standing.safe),
         warm_up=search.opening.summary,
     )
+
+
+def _with_unseen(search: Search, reason: str) -> str:
+    """The reason, and which objectives of signals say nothing in it."""
+    unseen = search.unseen
+    return f"{reason}; {explain.unseen(unseen)}" if unseen else reason
 
 
 def spent(search: Search) -> Capacity:
@@ -128,7 +134,7 @@ def _short(search: Search, estimate: Rate) -> tuple[Seconds, Seconds] | None:
 
 def _binding(search: Search) -> str | None:
     standing = search.strategy.standing()
-    return None if standing is None else search.goal.objectives[standing.objective].text
+    return None if standing is None else search.goal.judged_by[standing.objective].text
 
 
 def _gate(search: Search, status: Status, safe: Rate | None) -> Gate | None:

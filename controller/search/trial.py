@@ -14,13 +14,15 @@ from contract.latency import Histogram
 from contract.objectives import Objective
 from contract.report import FleetReport
 from contract.units import Rate, Seconds
-from controller.search import explain, steadiness, stop_rules, tally, void_rules
+from controller.search import explain, steadiness, stop_rules, tally, void_rules, watching
 from controller.search.capacity import Search
 from controller.search.clustering import blocks, clustering, exceedance_clustering
+from controller.search.journal import Measured
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
 from controller.search.relaxation import autocorrelation_s
 from controller.search.stop_rules import Stop
 from controller.search.tally import Setting, Tally
+from controller.search.watching import Watch
 
 END_GRACE_S = 1.0
 SCALE_TIMES, SCALE_FEWEST = 3.0, 2
@@ -33,11 +35,13 @@ class Trial:
 
     setting: Setting
     tally: Tally
+    watch: Watch = Watch()  # noqa: RUF009 - frozen
 
 
 def begin(search: Search, probe: Probe) -> Trial:
     """Nothing reported yet; carries what the stop rules need of the search."""
-    beliefs = search.strategy.beliefs()
+    # What signals are judged by is no business of the rules that look at arrivals.
+    beliefs = search.strategy.beliefs()[: len(search.goal.objectives)]
     setting = Setting(probe, search.goal, beliefs, search.saturated_per_s)
     return Trial(setting, tally.empty(setting))
 
@@ -45,6 +49,12 @@ def begin(search: Search, probe: Probe) -> Trial:
 def feed(trial: Trial, report: FleetReport) -> Trial:
     """Add a merged report; those of one probe come in order."""
     return replace(trial, tally=tally.fed(trial.setting, trial.tally, report))
+
+
+def watch(trial: Trial, window: Measured) -> tuple[Trial, Measured]:
+    """Take in a window of about a second; it comes back with the health after it."""
+    seen, window = watching.watched(trial.watch, trial.setting.goal, window)
+    return replace(trial, watch=seen), window
 
 
 def decide(trial: Trial) -> Outcome | None:
@@ -56,7 +66,7 @@ def decide(trial: Trial) -> Outcome | None:
     if wrong is not None:
         return void(trial, wrong)
     stop = stop_rules.stopped(setting, seen)
-    if stop is not None:
+    if stop is not None and (not stop.passed or _signals(trial).passed):
         return _sound(trial, stop)
     if setting.probe.purpose == "warm_up":
         return _warmed(trial)
@@ -84,8 +94,11 @@ def _sound(trial: Trial, stop: Stop) -> Outcome:
     wrong = void_rules.voided(trial.setting, trial.tally, ended=True)
     if wrong is not None:
         return void(trial, wrong)
-    verdict = Verdict.PASS if stop.passed else Verdict.FAIL
-    outcome = _outcome(trial, verdict, stop.rule, stop.reason)
+    signals, reason = _signals(trial), stop.reason
+    verdict = Verdict.PASS if stop.passed and signals.passed else Verdict.FAIL
+    if stop.passed and not signals.passed:
+        reason = watching.reason(trial.setting.goal, signals)
+    outcome = _outcome(trial, verdict, stop.rule, reason)
     if not (trial.tally.decided or any(trial.tally.known) or stop.spoiled):
         return void(trial, "no arrival was judged: the probe was too short for its rate")
     return replace(outcome, evidence=_evidence(trial, stop))
@@ -133,7 +146,7 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
     setting, seen = trial.setting, trial.tally
     censored = bool(stop.spoiled)
     median_s = tally.service_times(seen).quantile(0.5)
-    return Evidence(
+    evidence = Evidence(
         offered_per_s=stop_rules.realised_per_s(setting, seen, to_end=censored),
         judged=_out_of(trial, stop),
         bad=seen.known_bad,
@@ -144,6 +157,11 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
         measured_s=_measured_s(trial),
         median_s=None if math.isnan(median_s) else Seconds(median_s),
     )
+    return watching.with_signals(evidence, setting.goal, _signals(trial))
+
+
+def _signals(trial: Trial) -> watching.Judged:
+    return watching.judged(trial.watch, trial.setting.goal, trial.setting.probe)
 
 
 def _out_of(trial: Trial, stop: Stop) -> tuple[int, ...]:
@@ -222,7 +240,7 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
     achieved_per_s = 0.0
     if seen.samples:
         achieved_per_s, _ = tally.per_second(seen.samples, setting.probe.judged_from_s)
-    return Outcome(
+    outcome = Outcome(
         probe=setting.probe,
         verdict=verdict,
         rule=rule,
@@ -240,6 +258,7 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
         in_flight_at_end=seen.totals.in_flight,
         seconds=Seconds(setting.probe.rest_s + seen.through_s),
     )
+    return watching.completed(outcome, trial.watch, void_rules.lag_limit_s(setting))
 
 
 def _quantiles(times: Histogram) -> Quantiles:

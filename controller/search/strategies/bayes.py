@@ -50,6 +50,8 @@ ARRIVALS, LONGEST_FOR_ARRIVALS_S = 300, 60.0
 LIMITS = 3.0
 """A probe is no shorter than this many times the largest latency limit: a first guess at the
 relaxation time, which the search holds against the measured one in the end."""
+_HELD_BY_LATENCY = ("quantile", "goodput")
+"""Kinds of objectives that a saturated target breaks."""
 NEAR_RATIO = 0.1
 """Probes this close to the estimate tell its clustering."""
 HIGH_SURE, HIGH_PASSES, MOST_HIGH_PASSES, LOW_FAILS = 0.9, 2, 4, 2
@@ -87,7 +89,7 @@ class Bayes:
 
     @classmethod
     def knowing_nothing(cls, goal: Goal) -> Bayes:
-        return cls(goal, tuple(prior(goal, o.budget) for o in goal.objectives), goal.low)
+        return cls(goal, tuple(prior(goal, o.budget) for o in goal.judged_by), goal.low)
 
     def placed(self, supported: Rate) -> Bayes:
         first = max(self.goal.low, Rate(FIRST_RATIO * supported))
@@ -219,9 +221,9 @@ class Bayes:
 
 def _with(state: Bayes, rate: Rate, evidence: Evidence) -> Bayes:
     posteriors = tuple(
-        taught(posterior, evidence, index, latency=objective.kind != "error_ratio")
+        taught(posterior, evidence, index, latency=objective.kind in _HELD_BY_LATENCY)
         for index, (posterior, objective) in enumerate(
-            zip(state.posteriors, state.goal.objectives, strict=True)
+            zip(state.posteriors, state.goal.judged_by, strict=True)
         )
     )
     clustering = Clustering(rate, evidence.measured_s, evidence.clustering)
