@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from contract.latency import Histogram
 from contract.objectives import Objective
 from contract.report import FleetReport
@@ -82,4 +84,4 @@ class Measuring:
 
 
 def _added(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(a + b for a, b in zip(left, right, strict=True))
+    return tuple(a + b for a, b in zip_longest(left, right, fillvalue=0))

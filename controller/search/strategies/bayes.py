@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from contract.units import Rate, Seconds, format_rate
+from controller.search import signals
 from controller.search.answer import Interval
 from controller.search.estimate import (
     Belief,
@@ -208,6 +209,8 @@ class Bayes:
 
     def _clustering(self, index: int) -> float | None:
         """Mean over the probes near the median, weighted by length; longer probes know better."""
+        if index >= len(self.goal.objectives):
+            return signals.CLUSTERING
         (median,) = quantiles(self.posteriors[index], (0.5,))
         near = [
             (seen.measured_s, value)
