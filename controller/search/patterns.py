@@ -1,7 +1,7 @@
 """How does a signal follow from what a server exposes?
 
     EXPRESSION   TERM [/ TERM] [* NUMBER]
-    TERM         [sum|max|min|mean](SERIES), or SERIES alone
+    TERM         FOLD(SERIES) or SERIES; FOLD is sum, max, min or mean
     SERIES       NAME[{label="glob", ...}], or rate(of that)
 
     max(nv_gpu_utilization{gpu_uuid="GPU-*"})

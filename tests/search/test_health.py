@@ -46,9 +46,9 @@ HYSTERESIS: list[tuple[str, list[float | None], str]] = [
     ("better once is not better", [0.9, 0.9, 0.1], "warn"),
     ("better twice is not better", [0.9, 0.9, 0.1, 0.1], "warn"),
     ("better three times is", [0.9, 0.9, 0.1, 0.1, 0.1], "healthy"),
-    ("three get better only as far as the worst", [1.5] * 4 + [0.1] * 3, "unhealthy"),
+    ("three get better only as far as the worst", [*[1.5] * 4, *[0.1] * 3], "unhealthy"),
     ("a relapse begins anew", [0.9, 0.9, 0.1, 0.1, 0.9, 0.1, 0.1], "warn"),
-    ("and in time all is well", [1.5] * 4 + [0.1] * 6, "healthy"),
+    ("and in time all is well", [*[1.5] * 4, *[0.1] * 6], "healthy"),
     ("what was not measured changes nothing", [0.9, None, 0.9], "warn"),
 ]
 

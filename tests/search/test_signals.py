@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_a_signal_that_was_never_seen_neither_passes_nor_fails() -> None:
 
 
 def test_a_probe_that_was_stopped_says_nothing_of_the_signals() -> None:
-    trial = a_trial(GOAL, PROBE)
+    trial, outcome = a_trial(GOAL, PROBE), None
     for report in stream(GOAL, Flow(50, bad=50), 40):
         trial, _ = watch(trial, window(report.through_ns / 1e9, gpu_utilization=0.99))
         trial = feed(trial, report)
@@ -137,7 +138,7 @@ def test_a_goal_must_define_the_signals_it_judges() -> None:
         ("a long queue is no utilisation", {"signals": (SignalSummary("queue_depth", 9.0, 9.0),)}, False),
     ],
 )  # fmt: skip
-def test_what_slows_the_ramp(claim: str, changes: dict[str, object], slow: bool) -> None:
+def test_what_slows_the_ramp(claim: str, changes: dict[str, Any], slow: bool) -> None:
     outcome = an_outcome(**changes)
     assert strained(outcome) is slow, claim
     assert opening.strained(GOAL, outcome) is slow, claim
@@ -164,7 +165,7 @@ def test_the_objective_of_a_signal_can_be_the_one_that_binds() -> None:
     assert standing is not None
     assert search.goal.judged_by[standing.objective] == GPU
     assert 195 < standing.interval.estimate < 245
-    assert propose(search)
+    assert isinstance(propose(search), Probe)
 
 
 def test_a_signal_that_never_was_bad_does_not_bind() -> None:
@@ -199,6 +200,8 @@ def through(count: int, **signals: tuple[float, float]) -> list[Measured]:
     return [
         window(
             3.0 + place,
+            5,
+            0.02,
             **{
                 name: first + (last - first) * place / (count - 1)
                 for name, (first, last) in signals.items()
