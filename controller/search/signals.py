@@ -116,9 +116,11 @@ def strained(outcome: Outcome) -> bool:
 
 def cause_of(windows: Sequence[Measured], facts: Facts) -> Cause | None:
     """What made the probe fail, as far as its windows tell; those of the ramp left out."""
+    if not facts.bad:  # an objective of a signal failed, and says itself what it was
+        return None
     if facts.send_lag_p99_s >= LAG_RATIO * facts.lag_limit_s:
         return "generator"
-    if facts.failed and facts.failed >= ERRORS_RATIO * facts.bad:
+    if facts.failed >= ERRORS_RATIO * facts.bad:
         return "errors"
     if len(windows) < 2:
         return None

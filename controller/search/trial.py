@@ -17,6 +17,7 @@ from contract.units import Rate, Seconds
 from controller.search import explain, steadiness, stop_rules, tally, void_rules, watching
 from controller.search.capacity import Search
 from controller.search.clustering import blocks, clustering, exceedance_clustering
+from controller.search.estimate import Belief
 from controller.search.journal import Measured
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
 from controller.search.relaxation import autocorrelation_s
@@ -36,14 +37,14 @@ class Trial:
     setting: Setting
     tally: Tally
     watch: Watch = Watch()  # noqa: RUF009 - frozen
+    signal_beliefs: tuple[Belief, ...] = ()
 
 
 def begin(search: Search, probe: Probe) -> Trial:
     """Nothing reported yet; carries what the stop rules need of the search."""
-    # What signals are judged by is no business of the rules that look at arrivals.
-    beliefs = search.strategy.beliefs()[: len(search.goal.objectives)]
-    setting = Setting(probe, search.goal, beliefs, search.saturated_per_s)
-    return Trial(setting, tally.empty(setting))
+    beliefs, of_arrivals = search.strategy.beliefs(), len(search.goal.objectives)
+    setting = Setting(probe, search.goal, beliefs[:of_arrivals], search.saturated_per_s)
+    return Trial(setting, tally.empty(setting), signal_beliefs=beliefs[of_arrivals:])
 
 
 def feed(trial: Trial, report: FleetReport) -> Trial:
@@ -66,7 +67,7 @@ def decide(trial: Trial) -> Outcome | None:
     if wrong is not None:
         return void(trial, wrong)
     stop = stop_rules.stopped(setting, seen)
-    if stop is not None and (not stop.passed or _signals(trial).passed):
+    if stop is not None and (not stop.passed or _agreed(trial)):
         return _sound(trial, stop)
     if setting.probe.purpose == "warm_up":
         return _warmed(trial)
@@ -158,6 +159,13 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
         median_s=None if math.isnan(median_s) else Seconds(median_s),
     )
     return watching.with_signals(evidence, setting.goal, _signals(trial))
+
+
+def _agreed(trial: Trial) -> bool:
+    """Whether the signals leave it at a pass before the probe's end."""
+    goal, probe = trial.setting.goal, trial.setting.probe
+    found = _signals(trial)
+    return found.passed and watching.sure(trial.watch, goal, probe, trial.signal_beliefs)
 
 
 def _signals(trial: Trial) -> watching.Judged:

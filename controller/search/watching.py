@@ -6,14 +6,17 @@ the outcome. Evidence gets one more entry for each objective of a signal, which 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from controller.search import explain, health, signals
+from controller.search.estimate import Belief, Counts, learned, probability_above
 from controller.search.goal import Goal
 from controller.search.health import Health
 from controller.search.journal import Measured
 from controller.search.probe import Evidence, Outcome, Probe, Verdict
 from controller.search.signals import Facts, Windows
+from controller.search.stop_rules import SURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,20 @@ def judged(watch: Watch, goal: Goal, probe: Probe) -> Judged:
         default=None,
     )
     return Judged(counts, worst)
+
+
+def sure(watch: Watch, goal: Goal, probe: Probe, beliefs: Sequence[Belief]) -> bool:
+    """Whether the capacity is above this rate for every signal that is told at all (R5)."""
+    counts = judged(watch, goal, probe).counts
+    told = {name for window in watch.windows for name, _ in window.signals}
+    for index, (objective, belief) in enumerate(zip(goal.signal_objectives, beliefs, strict=False)):
+        if objective.signal not in told and not belief.posterior.probes:
+            continue
+        seen = Counts(probe.rate, counts.judged[index], counts.bad[index])
+        posterior = learned(belief.posterior, seen)
+        if probability_above(posterior, probe.rate, belief.clustering) <= SURE:
+            return False
+    return True
 
 
 def reason(goal: Goal, found: Judged) -> str:

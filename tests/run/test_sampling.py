@@ -15,6 +15,7 @@ from controller.adapters.plans import Speech
 from controller.errors import SignalsUnreadable
 from controller.ports import Clock
 from controller.run.conductor import conduct
+from controller.run.registry import Registry
 from controller.run.sampling import SILENT_READS, sampling
 from controller.search.answer import Capacity
 from controller.search.goal import Goal, SignalSource
@@ -23,7 +24,8 @@ from controller.search.signal_objectives import parse_signal_objective
 from controller.search.view import view_of
 from controller.sim.clock import VirtualClock
 from tests.helpers.builders import a_goal
-from tests.helpers.fakes import MemoryJournal, ScriptedFleet
+from tests.helpers.fakes import MemoryJournal, MemoryStore, ScriptedFleet
+from tests.run.worlds import ended
 
 pytestmark = pytest.mark.anyio
 
@@ -199,3 +201,27 @@ def test_workers_are_not_told_of_signals() -> None:
     prepare = Speech("r1", goal, 1).prepare(("w1",))
     assert prepare.objectives == ("p99 response_time <= 150ms",)
     assert prepare.allowed_targets == ("127.0.0.1:9100",)
+
+
+async def test_every_run_of_a_registry_has_signals_of_its_own() -> None:
+    clock, store = VirtualClock(), MemoryStore()
+    made: list[FakeSignals] = []
+
+    def signals_of(goal: Goal) -> FakeSignals | None:
+        if goal.signals is not None:
+            made.append(FakeSignals(clock, gpu_utilization=0.5))
+        return made[-1] if goal.signals is not None else None
+
+    registry = Registry(
+        store=store,
+        fleet_of=lambda *_: ScriptedFleet(clock),
+        clock=clock,
+        signals_of=signals_of,
+    )
+    await registry.start()
+    watching = await registry.create("{}", a_goal(signals=SOURCE))
+    blind = await registry.create("{}", a_goal())
+    views = [await ended(registry, run) for run in (watching, blind)]
+    await registry.shutdown()
+    assert [bool(view.probes[0].outcome.signals) for view in views] == [True, False]
+    assert [signals.closed for signals in made] == [1]

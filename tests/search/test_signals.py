@@ -20,7 +20,7 @@ from controller.search.signal_objectives import parse_signal_objective
 from controller.search.signals import Facts, cause_of, over_budget, strained, summaries
 from controller.search.strategies.bayes import Bayes
 from controller.search.strategies.binary import worst_objective
-from controller.search.trial import Trial, conclude, decide, feed, watch
+from controller.search.trial import Trial, begin, conclude, decide, feed, watch
 from tests.helpers.builders import a_goal, an_outcome
 from tests.search.streams import Flow, a_probe_of, a_trial, stream
 
@@ -111,6 +111,25 @@ def test_a_probe_that_was_stopped_says_nothing_of_the_signals() -> None:
     assert outcome.rule == "R1 curtail"
     assert outcome.evidence is not None
     assert (outcome.evidence.judged[1], outcome.evidence.bad[1]) == (0, 0)
+
+
+def test_a_probe_is_not_accepted_early_while_a_signal_leaves_it_open() -> None:
+    probe = a_probe_of(rate=80.0, measure_s=10.0)
+    passed = Evidence(Rate(400.0), (4000, 0), (0, 0), (1.0, 1.3))
+    search = observe(start(GOAL), an_outcome(probe=a_probe_of(400.0, 10.0), evidence=passed))
+    flow = [*stream(GOAL, Flow(20), 48)]
+
+    def rule(told: dict[str, float]) -> str:
+        trial = begin(search, probe)
+        for report in flow:
+            trial, _ = watch(trial, window(report.through_ns / 1e9, 5, 0.02, **told))
+            trial = feed(trial, report)
+            if (outcome := decide(trial)) is not None:
+                return outcome.rule
+        return "open"
+
+    assert rule({}) == "R5 accept"
+    assert rule({"gpu_utilization": 0.96}) == "end"
 
 
 def test_an_outcome_keeps_the_health_at_its_end_and_what_the_signals_were() -> None:
@@ -218,6 +237,7 @@ def through(count: int, **signals: tuple[float, float]) -> list[Measured]:
         ("one window", [window(3.0, gpu_utilization=1.0)], FACTS, None),
         ("a late generator comes first", through(6, gpu_utilization=(1, 1)), replace(FACTS, send_lag_p99_s=0.0075), "generator"),
         ("most bad ones failed", through(6, gpu_utilization=(1, 1)), replace(FACTS, failed=50), "errors"),
+        ("no bad arrivals, nothing to explain", through(6, gpu_utilization=(1, 1)), replace(FACTS, bad=0), None),
         ("few failed", through(6), replace(FACTS, failed=49), None),
         ("a full accelerator", through(6, gpu_utilization=(0.96, 0.99)), FACTS, "gpu"),
         ("queues before one that is not", through(6, utilization=(0.5, 0.5), queue_depth=(2, 40)), FACTS, "queueing"),
