@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
@@ -26,3 +27,22 @@ def host_port(target: str) -> str:
         raise AddressError(f"target {target!r} is not a URL such as http://127.0.0.1:9100")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine whatever a resolver says."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_allowed(target: str, allowed: frozenset[str]) -> bool:
+    """Whether load may go there, or questions: loopback, or HOST:PORT named in `allowed`.
+
+    Raises:
+        AddressError: it is no URL.
+    """
+    address = host_port(target)
+    host = address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+    return is_loopback(host) or address in allowed

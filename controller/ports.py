@@ -6,7 +6,7 @@ same claims.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -151,6 +151,27 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`."""
+
+
+class Signals(Protocol):
+    """The target's own metrics, as often as somebody asks."""
+
+    async def read(self) -> Mapping[str, float]:
+        """What can be told now, by signal; one that cannot is left out.
+
+        Raises:
+            SignalsUnreadable: the target does not tell, with the reason.
+        """
+
+    async def close(self) -> None:
+        """Let go of what reading needed."""
+
+
+class SignalsOf(Protocol):
+    """Makes the signals of one run."""
+
+    def __call__(self, goal: Goal) -> Signals | None:
+        """What the goal asks to watch; None when that is nothing."""
 
 
 class FleetOf(Protocol):

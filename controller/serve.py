@@ -22,6 +22,7 @@ from types import FrameType
 import uvicorn
 
 from controller.adapters.control_link import ControlLink
+from controller.adapters.prometheus import PrometheusSignalsOf
 from controller.adapters.redis_fleet import RedisFleetOf
 from controller.adapters.sql_store import SqlStore
 from controller.adapters.system_clock import SystemClock
@@ -73,6 +74,7 @@ async def serve(settings: Settings) -> None:
             store=store,
             fleet_of=RedisFleetOf(link, store, clock),
             clock=clock,
+            signals_of=PrometheusSignalsOf(clock, settings.allow_target),
             versions=(("tonnage", own_version()), ("python", platform.python_version())),
         )
         app = create_app(settings, registry, store, link, clock)

@@ -125,11 +125,15 @@ def measuring(view: Document) -> str:
     if not curve:
         return f"{head}: {probe['why']}" if probe["why"] else head
     now = curve[-1]
+    tail = [f"{now['in_flight']} in flight"]
+    if now.get("health"):
+        tail.append(str(now["health"]))
+    tail += [f"{name} {value:.3g}" for name, value in list((now.get("signals") or {}).items())[:4]]
     return (
         f"{head}, offered {_whole(now['offered_per_s'])}, "
         f"achieved {_whole(now['achieved_per_s'])}/s, "
         f"p50 {_ms(now['p50_ms'])}, p90 {_ms(now['p90_ms'])}, p99 {_ms(now['p99_ms'])} ms, "
-        f"{now['in_flight']} in flight"
+        f"{', '.join(tail)}"
     )
 
 

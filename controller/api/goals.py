@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import difflib
-import ipaddress
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from contract.address import host_port
+from contract.address import host_port, is_loopback
 from controller.api.schemas.fields import Rules
 
 LOCUSTFILES = Path(__file__).parents[2] / "locustfiles"
@@ -55,7 +54,7 @@ def check_target(target: str, allowed: frozenset[str]) -> None:
     if url.query or url.fragment:
         raise Unfit(f"{target!r} has a query or fragment: write http://HOST:PORT and a path")
     address = host_port(target)
-    if not _is_loopback(url.hostname) and address not in allowed:
+    if not is_loopback(url.hostname) and address not in allowed:
         raise Unfit(
             f"{target!r} is not an allowed target: start the controller with "
             f"--allow-target {address}"
@@ -122,10 +121,3 @@ def _split(target: str) -> SplitResult:
     except ValueError as error:
         raise Unfit(f"{target!r} is not a URL: {error}: write http://HOST:PORT") from error
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -41,6 +41,7 @@ send lag p99 {lag}, {generator["shed"]} shed, {generator["missed"]} missed,
 <table><caption>Probes</caption><thead><tr>{heads}</tr></thead><tbody>
 {rows}
 </tbody></table>
+{_signals(result["probes"])}
 </body></html>
 """
 
@@ -80,6 +81,30 @@ def _row(probe: dict[str, Any]) -> str:
         escape(probe["reason"]),
     ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _signals(probes: list[dict[str, Any]]) -> str:
+    """What the target said of itself, where it did: mean and highest of a probe."""
+    names = list(dict.fromkeys(name for probe in probes for name in probe["signals"]))
+    if not names:
+        return ""
+    heads = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)
+    rows = []
+    for probe in probes:
+        seen = [probe["signals"].get(name) for name in names]
+        cells = "".join(f"<td>{_seen(signal)}</td>" for signal in seen)
+        rows.append(f"<tr><td>{probe['number']}</td>{cells}<td>{probe['health'] or '–'}</td></tr>")
+    return (
+        "<table><caption>Signals: mean (highest) of a probe</caption><thead><tr>"
+        f"<th scope='col'>#</th>{heads}<th scope='col'>health</th></tr></thead><tbody>"
+        f"{''.join(rows)}</tbody></table>"
+    )
+
+
+def _seen(signal: dict[str, float | None] | None) -> str:
+    if signal is None or signal["mean"] is None or signal["highest"] is None:
+        return "–"
+    return f"{signal['mean']:.3g} ({signal['highest']:.3g})"
 
 
 def _number(value: float | None, unit: str) -> str:

@@ -147,6 +147,12 @@ def _probe(outcome: Outcome) -> Result:
         "rule": outcome.rule,
         "reason": outcome.reason,
         "seconds": number(outcome.seconds),
+        "health": outcome.health,
+        "cause": outcome.cause,
+        "signals": {
+            signal.name: {"mean": number(signal.mean), "highest": number(signal.highest)}
+            for signal in outcome.signals
+        },
     }
 
 

@@ -24,10 +24,11 @@ from typing import Any
 from contract.report import FleetReport
 from contract.units import Seconds, format_rate
 from controller.errors import Fenced, FleetError, FleetLost, PreflightFailed
-from controller.ports import Clock, Fleet, Journal, Readiness
+from controller.ports import Clock, Fleet, Journal, Readiness, Signals
 from controller.run.bounded import cancel, within
 from controller.run.measuring import Measuring
 from controller.run.orders import Order, Orders
+from controller.run.sampling import Samples, sampling
 from controller.search.answer import Capacity
 from controller.search.capacity import ended, interval, observe, propose
 from controller.search.goal import Goal
@@ -35,6 +36,8 @@ from controller.search.journal import (
     Event,
     FleetChanged,
     LoadStopped,
+    Measured,
+    Noted,
     PreflightPassed,
     PreflightStarted,
     ProbeDecided,
@@ -43,7 +46,8 @@ from controller.search.journal import (
     restore,
 )
 from controller.search.probe import Outcome, Probe, Verdict
-from controller.search.trial import begin, conclude, decide, feed, void
+from controller.search.signals import source_of
+from controller.search.trial import Trial, begin, conclude, decide, feed, void, watch
 
 BUS_GRACE_S = 30.0
 """The bus may be gone for this long before the run is given up."""
@@ -69,8 +73,11 @@ async def conduct(
     clock: Clock,
     orders: Orders | None = None,
     history: tuple[Event, ...] = (),
+    signals: Signals | None = None,
 ) -> Capacity:
     """Bring a run to its end and give its answer; `history` is what is journalled of it so far.
+
+    `signals` are read while it goes on, and closed with it.
 
     When this is cancelled, the load is stopped and the run ended as aborted before
     CancelledError goes on.
@@ -79,9 +86,17 @@ async def conduct(
         Fenced: another controller has the run now.
         Left: an order to leave was obeyed.
     """
-    conductor = _Conductor(run, goal, fleet=fleet, journal=journal, clock=clock, history=history)
+    source = source_of(goal)
+    async with sampling(signals, () if source is None else source.names, clock) as samples:
+        conductor = _Conductor(
+            run, goal, fleet=fleet, journal=journal, clock=clock, history=history, samples=samples
+        )
+        return await _conducted(conductor, run, orders or Orders())
+
+
+async def _conducted(conductor: _Conductor, run: str, orders: Orders) -> Capacity:
     work = asyncio.create_task(conductor.work(), name=f"run {run}")
-    letter = asyncio.create_task((orders or Orders()).given(), name=f"orders of {run}")
+    letter = asyncio.create_task(orders.given(), name=f"orders of {run}")
     cancelled = None
     try:
         await asyncio.wait({work, letter}, return_when=asyncio.FIRST_COMPLETED)
@@ -110,12 +125,14 @@ class _Conductor:
         journal: Journal,
         clock: Clock,
         history: tuple[Event, ...],
+        samples: Samples,
     ) -> None:
         self._run = run
         self._goal = goal
         self._fleet = fleet
         self._journal = journal
         self._clock = clock
+        self._samples = samples
         self._search = restore(goal, history)
         self._since = clock.now()
         self._worn: str | None = None  # why the fleet must be prepared anew, None while it is fit
@@ -189,13 +206,13 @@ class _Conductor:
         """Offer the probe until it is decided; the load has stopped when this returns."""
         await self._note(ProbeStarted(self._clock.wall(), probe))
         trial = begin(self._search, probe)
-        measuring = Measuring(probe.number)
+        measuring = Measuring(probe.number, self._goal.objectives)
         outcome: Outcome | None = None
         try:
             async with self._fleet.offer(probe) as reports:
                 async for report in reports:
                     if (measured := measuring.add(report, self._clock.wall())) is not None:
-                        await self._note(measured)
+                        trial = await self._watched(trial, measured)
                     trial = feed(trial, report)
                     if report.lost:
                         self._worn = f"lost {', '.join(report.lost)} in probe {probe.number}"
@@ -210,6 +227,14 @@ class _Conductor:
             if outcome is None:
                 outcome = void(trial, f"the fleet was lost in mid-probe: {error}")
         return conclude(trial) if outcome is None else outcome
+
+    async def _watched(self, trial: Trial, measured: Measured) -> Trial:
+        """Journal a window with what the target said of itself meanwhile."""
+        trial, measured = watch(trial, replace(measured, signals=self._samples.take()))
+        await self._note(measured)
+        if complaint := self._samples.complaint():
+            await self._note(Noted(measured.at, complaint))
+        return trial
 
     async def _decided(self, outcome: Outcome) -> None:
         now = self._clock.now()

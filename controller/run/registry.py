@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 
 from controller.errors import Conflict, Fenced
-from controller.ports import Clock, FleetOf, IdempotencyKey, RunRecord, RunStore
+from controller.ports import Clock, FleetOf, IdempotencyKey, RunRecord, RunStore, SignalsOf
 from controller.run.conductor import Left, conduct
 from controller.run.live import LiveRun, Update
 from controller.run.orders import Orders
@@ -70,11 +70,13 @@ class Registry:
         fleet_of: FleetOf,
         clock: Clock,
         versions: tuple[tuple[str, str], ...] = (),
+        signals_of: SignalsOf = lambda _: None,
     ) -> None:
         self._store = store
         self._fleet_of = fleet_of
         self._clock = clock
         self._versions = versions
+        self._signals_of = signals_of
         self._live: dict[str, LiveRun] = {}
         self._ended: OrderedDict[str, RunView] = OrderedDict()
         self._queue: list[str] = []
@@ -299,6 +301,7 @@ class Registry:
                 clock=self._clock,
                 orders=orders,
                 history=history,
+                signals=self._signals_of(goal),
             )
             self._settle(run)
         except Fenced:

@@ -69,11 +69,11 @@ def _answered(search: Search) -> Capacity:
     if counted.estimate < search.goal.low and search.goal.spikes == "count":
         status = "at_most"
     safe = standing.safe if search.goal.spikes == "leave_out" else counted.safe
-    known, objective = standing.interval, search.goal.objectives[standing.objective]
+    known, objective = standing.interval, search.goal.judged_by[standing.objective]
     count, ratio = stalls(search)
     return Capacity(
         status=status,
-        reason=_reason(search, standing, counted, status),
+        reason=_with_unseen(search, _reason(search, standing, counted, status)),
         estimate=known.estimate,
         low=known.low,
         high=known.high,
@@ -91,7 +91,7 @@ def _answered(search: Search) -> Capacity:
 
 def _reason(search: Search, standing: Standing, counted: Strict, status: Status) -> str:
     cost = explain.Cost(search.probes, search.requests)
-    known, objective = standing.interval, search.goal.objectives[standing.objective]
+    known, objective = standing.interval, search.goal.judged_by[standing.objective]
     answer = explain.answered(known, objective, cost, search.goal.strategy)
     seen = explain.Stalling(*stalls(search), float(search.elapsed_s))
     if status == "at_most":
@@ -99,6 +99,12 @@ def _reason(search: Search, standing: Standing, counted: Strict, status: Status)
     if abs(counted.estimate / known.estimate - 1) <= STRICT_RATIO:
         return answer
     return explain.strict_differs(seen, counted.estimate, known.estimate, answer)
+
+
+def _with_unseen(search: Search, reason: str) -> str:
+    """The reason, and which objectives of signals say nothing in it."""
+    unseen = search.unseen
+    return f"{reason}; {explain.unseen(unseen)}" if unseen else reason
 
 
 def spent(search: Search) -> Capacity:
@@ -151,7 +157,7 @@ def _short(search: Search, estimate: Rate) -> tuple[Seconds, Seconds] | None:
 
 def _binding(search: Search) -> str | None:
     standing = search.strategy.standing()
-    return None if standing is None else search.goal.objectives[standing.objective].text
+    return None if standing is None else search.goal.judged_by[standing.objective].text
 
 
 def _gate(

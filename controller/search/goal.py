@@ -13,6 +13,7 @@ from typing import Literal
 from contract.arrivals import Law
 from contract.objectives import Objective
 from contract.units import Rate, Seconds
+from controller.search.signal_objectives import SignalObjective
 
 StrategyName = Literal["bayes", "binary", "sweep"]
 WarmUp = Literal["auto", "none"] | Seconds
@@ -46,12 +47,29 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalSource:
+    """Where the target's own metrics are exposed, and what is read there.
+
+    `urls` are pages in Prometheus' text format, one a replica; `metrics` are (signal, expression)
+    as `controller.search.patterns` reads them.
+    """
+
+    urls: tuple[str, ...]
+    metrics: tuple[tuple[str, str], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.metrics)
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """One capacity question.
 
     `precision` is the full width of the 90 % interval over the estimate. `require`, when
     given, is the rate that the safe capacity must reach. `closing_probes` confirm the
-    estimate once the interval is narrow enough.
+    estimate once the interval is narrow enough. `objectives` are the workers' business,
+    `signal_objectives` ours.
     """
 
     name: str
@@ -71,12 +89,17 @@ class Goal:
     spikes: Spikes = "count"
     require: Rate | None = None
     replicas: int = 1
+    signals: SignalSource | None = None
+    signal_objectives: tuple[SignalObjective, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.targets:
             raise GoalInvalid("target", "missing: name the URL of the target")
         if not self.objectives:
             raise GoalInvalid("slo", "empty: give at least one objective")
+        for objective in self.signal_objectives:
+            if self.signals is None or objective.signal not in self.signals.names:
+                raise GoalInvalid("slo", f"{objective.text!r}: define that signal in signals")
         if self.low <= 0:
             raise GoalInvalid("search.from", f"{self.low:g}/s is not above 0")
         if self.low >= self.high:
@@ -91,6 +114,11 @@ class Goal:
             raise GoalInvalid(
                 "warm_up", f"{self.warm_up:g}s is not below search.budget, {self.budget_s:g}s"
             )
+
+    @property
+    def judged_by(self) -> tuple[Objective | SignalObjective, ...]:
+        """All objectives, those of signals last: the order of evidence, posteriors and answers."""
+        return (*self.objectives, *self.signal_objectives)
 
     @property
     def latency_limits_s(self) -> tuple[float, ...]:

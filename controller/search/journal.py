@@ -3,7 +3,7 @@
     RunCreated → PreflightStarted → PreflightPassed
         → (ProbeStarted → Measured… → ProbeDecided)… → LoadStopped → RunEnded
 
-FleetChanged and Resumed may come between. `restore` folds the decided probes into the search
+FleetChanged, Resumed and Noted may come between. `restore` folds the decided probes into the search
 again; a probe that was started and never decided is simply proposed again.
 """
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from contract.units import Rate, Seconds
 from controller.search.answer import Capacity
 from controller.search.goal import Goal
+from controller.search.health import State
 from controller.search.probe import Outcome, Probe
 
 if TYPE_CHECKING:
@@ -63,7 +64,11 @@ class ProbeStarted:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """About a second of a probe, for people to watch. Rates are per second of that slice."""
+    """About a second of a probe, a window. Rates are per second of that slice.
+
+    `limit_ratio` is the largest metric / limit of all objectives, None when nothing was judged;
+    `health` the probe's after it. `signals` are the target's own metrics, those that were seen.
+    """
 
     at: float
     probe: int
@@ -77,6 +82,9 @@ class Measured:
     p99_s: float
     in_flight: int
     send_lag_p99_s: float
+    health: State | None = None
+    limit_ratio: float | None = None
+    signals: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,14 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """Something people should know that changes nothing, such as signals that cannot be read."""
+
+    at: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoadStopped:
     """The load was told to stop. `confirmed`: every worker said that nothing is in flight.
 
@@ -141,6 +157,7 @@ Event = (
     | ProbeDecided
     | FleetChanged
     | Resumed
+    | Noted
     | LoadStopped
     | RunEnded
 )

@@ -9,6 +9,7 @@ from contract.units import Rate, Seconds
 from controller.search.goal import Goal
 from controller.search.opening import Opening
 from controller.search.probe import Evidence
+from controller.search.signal_objectives import SignalObjective
 from controller.search.strategy import Strategy
 
 UNMATCHED_FEWEST = 100
@@ -78,4 +79,14 @@ class Search:
             objective
             for index, objective in enumerate(self.goal.objectives)
             if not any(evidence.judged[index] for evidence in whole)
+        )
+
+    @property
+    def unseen(self) -> tuple[SignalObjective, ...]:
+        """Objectives of signals by which no window was judged."""
+        first = len(self.goal.objectives)
+        return tuple(
+            objective
+            for index, objective in enumerate(self.goal.signal_objectives, start=first)
+            if not any(evidence.judged[index] for evidence in self.seen)
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from contract.units import Rate, Seconds, format_duration, format_rate
+from controller.search import signals
 from controller.search.answer import WarmUpSummary
 from controller.search.goal import Goal
 from controller.search.probe import Outcome, Verdict
@@ -105,9 +106,9 @@ def _scaled(opening: Opening, goal: Goal, outcome: Outcome) -> Opening:
 
 
 def strained(goal: Goal, outcome: Outcome) -> bool:
-    """Whether a passing probe was already near the tightest latency limit."""
+    """Whether a passing probe was already near the tightest limit, or the target busy."""
     quantiles = outcome.response_time
-    return (
+    return signals.strained(outcome) or (
         bool(goal.latency_limits_s)
         and quantiles is not None
         and quantiles.p99_s > STRAINED_RATIO * goal.tightest_limit_s

@@ -15,7 +15,10 @@ from typing import Literal
 
 from contract.report import Ledger
 from contract.units import Rate, Seconds
+from controller.search.health import State
 
+Cause = Literal["generator", "network", "queueing", "gpu", "errors"]
+"""What a failure may come of (`controller.search.signals`)."""
 Purpose = Literal["scale", "warm_up", "search", "closing", "check"]
 """Why a probe is sent: find the scale (evidence discarded), warm up, search, confirm the
 estimate, or check that the target still answers at all."""
@@ -95,6 +98,8 @@ class Stall:
 class Evidence:
     """What the posterior learns from a probe; one entry per objective where it is a tuple.
 
+    Those of signals come last and count windows, the others arrivals.
+
     `offered_per_s` is realised: judged arrivals over their time. `clustering` is the variance
     of bad counts over a binomial's (1 = independent). `censored`: the probe was stopped early
     as failing, so bad counts are lower bounds. `saturated_per_s`: completions per second while
@@ -122,12 +127,22 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalSummary:
+    """One of the target's own metrics over the windows of a probe that saw it."""
+
+    name: str
+    mean: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Verdict of one probe, why, and what it cost.
 
     `rule` names the rule that decided (R1 curtail, R2 backlog, R4 safety, R5 accept, end, void);
     for a warm-up how it went (flat, warm_up, not_steady, fixed). `seconds` is wall time including rest, drain and overhead; the conductor
-    fills it in. `error_ratio` is of the judged arrivals; `errors` the commonest kinds.
+    fills it in. `error_ratio` is of the judged arrivals; `errors` the commonest kinds. `health` is
+    that at its end; `cause` is what the signals make likely of a failure, never the reason alone.
     """
 
     probe: Probe
@@ -148,3 +163,6 @@ class Outcome:
     in_flight_at_end: int = 0
     steady: bool | None = None
     seconds: Seconds = Seconds(0.0)
+    health: State | None = None
+    signals: tuple[SignalSummary, ...] = ()
+    cause: Cause | None = None

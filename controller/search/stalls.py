@@ -124,9 +124,7 @@ def _burst(gaps: _Gaps, tally: Tally) -> float:
     return float(ordered[left_out]) if len(ordered) > left_out else 0.0
 
 
-def _recovered(
-    tally: Tally, gaps: _Gaps, least: float, replica: str = ""
-) -> tuple[Stall, ...]:
+def _recovered(tally: Tally, gaps: _Gaps, least: float, replica: str = "") -> tuple[Stall, ...]:
     long = gaps.ended_s - gaps.begun_s
     few = (gaps.expected <= least) | (gaps.after < FEWEST_IN_FLIGHT) | (long < LEAST_S - 1e-9)
     stalls = []

@@ -167,7 +167,7 @@ def _unsafe(setting: Setting, tally: Tally) -> Stop | None:
 def _accepted(setting: Setting, tally: Tally) -> Stop | None:
     if not setting.beliefs or setting.probe.purpose != "search" or tally.late:
         return None
-    if tally.decided < SURE_FEWEST or not _looking(tally):
+    if tally.decided < SURE_FEWEST or not _looking(setting, tally):
         return None
     found = stalls.found(setting, tally)
     sure = without(settled(tally, setting.goal.largest_limit_s), found.buckets)
@@ -189,10 +189,19 @@ def _accepted(setting: Setting, tally: Tally) -> Stop | None:
     return Stop("R5 accept", explain.accepted(rate, sure.decided, least), passed=True, seen=sure)
 
 
-def _looking(tally: Tally) -> bool:
-    """Whether the last report made the decided arrivals reach another count."""
-    before = tally.samples[-2].judged if len(tally.samples) > 1 else 0
-    return _looks(tally.samples[-1].judged) > _looks(before)
+def _looking(setting: Setting, tally: Tally) -> bool:
+    """Whether the last report made the settled arrivals reach another count."""
+    age_s = setting.goal.largest_limit_s
+    before_s = tally.samples[-2].through_s if len(tally.samples) > 1 else 0.0
+    return _looks(_judged_at(tally, tally.through_s - age_s)) > _looks(
+        _judged_at(tally, before_s - age_s)
+    )
+
+
+def _judged_at(tally: Tally, at_s: float) -> int:
+    """How many judged arrivals were decided by then."""
+    reports = (s.judged for s in reversed(tally.samples) if s.through_s <= at_s + 1e-6)
+    return next(reports, 0)
 
 
 def _looks(decided: int) -> int:

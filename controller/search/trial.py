@@ -14,13 +14,16 @@ from contract.latency import Histogram
 from contract.objectives import Objective
 from contract.report import FleetReport
 from contract.units import Rate, Seconds
-from controller.search import explain, stalls, steadiness, stop_rules, tally, void_rules
+from controller.search import explain, stalls, steadiness, stop_rules, tally, void_rules, watching
 from controller.search.capacity import Search
 from controller.search.clustering import blocks, clustering, exceedance_clustering
+from controller.search.estimate import Belief
+from controller.search.journal import Measured
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
 from controller.search.relaxation import autocorrelation_s
 from controller.search.stop_rules import Stop
 from controller.search.tally import Setting, Tally
+from controller.search.watching import Watch
 
 END_GRACE_S = 1.0
 SCALE_TIMES, SCALE_FEWEST = 3.0, 2
@@ -33,25 +36,33 @@ class Trial:
 
     setting: Setting
     tally: Tally
+    watch: Watch = Watch()  # noqa: RUF009 - frozen
+    signal_beliefs: tuple[Belief, ...] = ()
 
 
 def begin(search: Search, probe: Probe) -> Trial:
     """Nothing reported yet; carries what the stop rules need of the search."""
-    beliefs = search.strategy.beliefs()
+    beliefs, of_arrivals = search.strategy.beliefs(), len(search.goal.objectives)
     setting = Setting(
         probe,
         search.goal,
-        beliefs,
+        beliefs[:of_arrivals],
         search.saturated_per_s,
         unloaded_s=search.unloaded_s,
         burst=search.burst,
     )
-    return Trial(setting, tally.empty(setting))
+    return Trial(setting, tally.empty(setting), signal_beliefs=beliefs[of_arrivals:])
 
 
 def feed(trial: Trial, report: FleetReport) -> Trial:
     """Add a merged report; those of one probe come in order."""
     return replace(trial, tally=tally.fed(trial.setting, trial.tally, report))
+
+
+def watch(trial: Trial, window: Measured) -> tuple[Trial, Measured]:
+    """Take in a window of about a second; it comes back with the health after it."""
+    seen, window = watching.watched(trial.watch, trial.setting.goal, window)
+    return replace(trial, watch=seen), window
 
 
 def decide(trial: Trial) -> Outcome | None:
@@ -63,7 +74,7 @@ def decide(trial: Trial) -> Outcome | None:
     if wrong is not None:
         return void(trial, wrong)
     stop = stop_rules.stopped(setting, seen)
-    if stop is not None:
+    if stop is not None and (not stop.passed or _agreed(trial)):
         return _sound(trial, stop)
     if setting.probe.purpose == "warm_up":
         return _warmed(trial)
@@ -95,8 +106,11 @@ def _sound(trial: Trial, stop: Stop) -> Outcome:
     wrong = void_rules.voided(trial.setting, trial.tally, ended=True)
     if wrong is not None:
         return void(trial, wrong)
-    verdict = Verdict.PASS if stop.passed else Verdict.FAIL
-    outcome = _outcome(trial, verdict, stop.rule, stop.reason)
+    signals, reason = _signals(trial), stop.reason
+    verdict = Verdict.PASS if stop.passed and signals.passed else Verdict.FAIL
+    if stop.passed and not signals.passed:
+        reason = watching.reason(trial.setting.goal, signals)
+    outcome = _outcome(trial, verdict, stop.rule, reason)
     if not (trial.tally.decided or any(trial.tally.known) or stop.spoiled):
         return void(trial, "no arrival was judged: the probe was too short for its rate")
     return replace(outcome, evidence=_evidence(trial, stop))
@@ -146,7 +160,7 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
     seen = trial.tally
     censored = bool(stop.spoiled)
     median_s = tally.service_times(seen).quantile(0.5)
-    return Evidence(
+    evidence = Evidence(
         offered_per_s=stop_rules.realised_per_s(setting, seen, to_end=censored),
         judged=_out_of(trial, stop),
         bad=seen.known_bad,
@@ -160,6 +174,18 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
         watched_s=whole.through_s,
         burst=found.burst,
     )
+    return watching.with_signals(evidence, setting.goal, _signals(trial))
+
+
+def _agreed(trial: Trial) -> bool:
+    """Whether the signals leave it at a pass before the probe's end."""
+    goal, probe = trial.setting.goal, trial.setting.probe
+    found = _signals(trial)
+    return found.passed and watching.sure(trial.watch, goal, probe, trial.signal_beliefs)
+
+
+def _signals(trial: Trial) -> watching.Judged:
+    return watching.judged(trial.watch, trial.setting.goal, trial.setting.probe)
 
 
 def _out_of(trial: Trial, stop: Stop) -> tuple[int, ...]:
@@ -241,7 +267,7 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
     achieved_per_s = 0.0
     if seen.samples:
         achieved_per_s, _ = tally.per_second(seen.samples, setting.probe.judged_from_s)
-    return Outcome(
+    outcome = Outcome(
         probe=setting.probe,
         verdict=verdict,
         rule=rule,
@@ -259,6 +285,7 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
         in_flight_at_end=seen.totals.in_flight,
         seconds=Seconds(setting.probe.rest_s + seen.through_s),
     )
+    return watching.completed(outcome, trial.watch, void_rules.lag_limit_s(setting))
 
 
 def _quantiles(times: Histogram) -> Quantiles:

@@ -19,6 +19,7 @@ from controller.search.journal import (
     FleetChanged,
     LoadStopped,
     Measured,
+    Noted,
     PreflightPassed,
     PreflightStarted,
     ProbeDecided,
@@ -122,6 +123,8 @@ def fold(view: RunView, event: Event) -> RunView:
         case Resumed(at, note):
             resumed = replace(view, current=None, current_since=None, curve=(), load_stopped=None)
             return _noted(resumed, at, note)
+        case Noted(at, note):
+            return _noted(view, at, note)
         case LoadStopped(at, confirmed, _, note):
             return _noted(replace(view, load_stopped=confirmed), at, note)
         case RunEnded():

@@ -12,12 +12,13 @@ from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
 from controller.adapters.event_json import KINDS, JournalUnreadable, decode, encode
 from controller.search.answer import Capacity, Gate, WarmUpSummary
-from controller.search.goal import Workload
+from controller.search.goal import SignalSource, Workload
 from controller.search.journal import (
     Event,
     FleetChanged,
     LoadStopped,
     Measured,
+    Noted,
     PreflightPassed,
     PreflightStarted,
     ProbeDecided,
@@ -26,7 +27,8 @@ from controller.search.journal import (
     RunCreated,
     RunEnded,
 )
-from controller.search.probe import Quantiles
+from controller.search.probe import Quantiles, SignalSummary
+from controller.search.signal_objectives import parse_signal_objective
 from tests.helpers.builders import a_goal, a_probe, an_outcome
 
 OBJECTIVES = ("p99.9 ttft <= 150ms", "search: error_ratio <= 0.1%", "goodput >= 99%")
@@ -41,6 +43,8 @@ EVENTS: tuple[Event, ...] = (
             warm_up=Seconds(30.0),
             require=Rate(200.0),
             model="toy",
+            signals=SignalSource(("http://127.0.0.1:9100/metrics",), (("queue", "depth"),)),
+            signal_objectives=(parse_signal_objective("max queue <= 5 except 1% of windows"),),
         ),
         '{"name": "ü"}',
         (("tonnage", "0.1"),),
@@ -49,13 +53,38 @@ EVENTS: tuple[Event, ...] = (
     PreflightPassed(3.0, ("w1", "w2"), 5_000.0, ("w1: slow",)),
     ProbeStarted(4.0, a_probe()),
     Measured(
-        5.0, 1, Seconds(1.0), Rate(9.0), Rate(8.0), Rate(7.0), 0.1, 0.01, 0.02, math.inf, 3, 0.001
+        5.0,
+        1,
+        Seconds(1.0),
+        Rate(9.0),
+        Rate(8.0),
+        Rate(7.0),
+        0.1,
+        0.01,
+        0.02,
+        math.inf,
+        3,
+        0.001,
+        "overloaded",
+        1.4,
+        (("queue", 9.0),),
     ),
     ProbeDecided(
-        6.0, an_outcome(errors=(("503", 2),), steady=True), Rate(100.0), Rate(90.0), Rate(110.0)
+        6.0,
+        an_outcome(
+            errors=(("503", 2),),
+            steady=True,
+            health="warn",
+            signals=(SignalSummary("queue", 3.0, 9.0),),
+            cause="queueing",
+        ),
+        Rate(100.0),
+        Rate(90.0),
+        Rate(110.0),
     ),
     FleetChanged(7.0, ("w1",), "lost w2"),
     Resumed(8.0, "after 3 s"),
+    Noted(8.5, "signals cannot be read"),
     LoadStopped(9.0, False, Seconds(4.0), "not confirmed"),
     RunEnded(
         10.0,
@@ -94,6 +123,15 @@ def test_a_field_added_later_takes_its_default() -> None:
     del document["warnings"]
     event = decode(json.dumps(document))
     assert event == PreflightPassed(3.0, ("w1", "w2"), 5_000.0, ())
+
+
+def test_a_window_journalled_before_there_was_health_still_reads() -> None:
+    document = json.loads(encode(EVENTS[4]))
+    for name in ("health", "limit_ratio", "signals"):
+        del document[name]
+    event = decode(json.dumps(document))
+    assert isinstance(event, Measured)
+    assert (event.health, event.limit_ratio, event.signals) == (None, None, ())
 
 
 def test_a_field_of_a_later_version_is_ignored() -> None:

@@ -13,8 +13,13 @@ from typing import Any
 import pytest
 
 from contract.units import Rate
+from controller.report.page import html_of
+from controller.report.result import result_of
 from controller.search.answer import Capacity, Gate
-from tests.api.fakes import ANSWERED, Api, beginning, ending, goal_document
+from controller.search.journal import RunEnded
+from controller.search.probe import SignalSummary, Verdict
+from controller.search.view import view_of
+from tests.api.fakes import ANSWERED, Api, beginning, decided, ending, goal_document
 
 pytestmark = pytest.mark.anyio
 
@@ -113,6 +118,21 @@ async def test_only_a_posterior_gives_an_interval_with_a_probability(
 ) -> None:
     page = await report("html", search={"from": "10/s", "to": "2000/s", "strategy": strategy})
     assert said in page
+
+
+async def test_the_page_and_the_result_tell_what_the_target_said_of_itself() -> None:
+    power = SignalSummary("power <W>", 250.0, 300.0)
+    outcome = replace(decided(1, 100.0, Verdict.PASS).outcome, signals=(power,), health="warn")
+    quiet = decided(2, 200.0, Verdict.PASS)
+    watched = replace(quiet, outcome=outcome)
+    result = result_of(view_of("r1", [*beginning(), watched, quiet, RunEnded(1.0, ANSWERED)]))
+    assert result["probes"][0]["signals"] == {"power <W>": {"mean": 250.0, "highest": 300.0}}
+    assert result["probes"][0]["health"] == "warn"
+    page = html_of(result)
+    assert "<th scope='col'>power &lt;W&gt;</th>" in page
+    assert "<td>250 (300)</td><td>warn</td>" in page
+    assert "<td>–</td><td>–</td>" in page
+    assert "Signals:" not in await report("html")
 
 
 @pytest.mark.parametrize("extension", ["json", "html", "csv", "junit"])

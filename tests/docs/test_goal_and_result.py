@@ -36,7 +36,9 @@ def fields_of(schema: dict[str, Any], defs: dict[str, Any], prefix: str = "") ->
 
 def leaves_of(value: Any, prefix: str = "") -> Iterator[str]:
     """Paths of a result, `probes[].rate`; what is the user's own is one leaf."""
-    opaque = prefix in ("goal", "versions") or prefix.startswith("probes[].metrics.")
+    opaque = prefix in ("goal", "versions", "probes[].signals") or prefix.startswith(
+        "probes[].metrics."
+    )
     if isinstance(value, dict) and not opaque:
         for name, part in value.items():
             yield from leaves_of(part, f"{prefix}.{name}" if prefix else name)

@@ -54,6 +54,13 @@ def test_the_probe_in_progress_is_not_told_with_every_view(
     assert out.getvalue().count("probe 3 (warm-up): 80.0/s") == 2
 
 
+def test_the_probe_in_progress_shows_its_health_and_the_signals() -> None:
+    document = view(**current(3, 80.0))
+    assert "healthy" not in measuring(document)
+    document["curve"][0] |= {"health": "warn", "signals": {"gpu_utilization": 0.8125}}
+    assert measuring(document).endswith("3 in flight, warn, gpu_utilization 0.812")
+
+
 def test_markup_in_a_reason_is_text(lines: Lines, out: io.StringIO) -> None:
     lines.draw(view(probes=[probe(0, 50.0, "pass", reason="[red]x[/red] [/]")]))
     assert "[red]x[/red] [/]" in out.getvalue()

@@ -8,6 +8,7 @@ which is a `Rules`.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ from contract.units import (
 )
 from controller.errors import Fault
 from controller.search.goal import Spikes, StrategyName, WarmUp
+from controller.search.patterns import parse_pattern
+from controller.search.presets import PRESETS
+from controller.search.signal_objectives import (
+    SignalObjective,
+    parse_signal_objective,
+    reads_as_signal,
+)
 
 MEASURED_METRICS = ("response_time", "service_time")
 """Metrics the users of this version time; the others wait for a token-wise client."""
@@ -79,7 +87,9 @@ def _precision(value: Any) -> float:
     return ratio
 
 
-def _objective(value: Any) -> Objective:
+def _objective(value: Any) -> Objective | SignalObjective:
+    if reads_as_signal(value):
+        return parse_signal_objective(value)
     objective = parse_objective(value)
     if objective.metric is not None and objective.metric not in MEASURED_METRICS:
         raise ObjectiveError(
@@ -153,6 +163,30 @@ def _requests(value: Any, info: ValidationInfo[Rules]) -> str:
     )
 
 
+def _preset(value: Any) -> str:
+    if isinstance(value, str) and value in PRESETS:
+        return value
+    known = ", ".join(sorted(PRESETS))
+    near = difflib.get_close_matches(str(value).lower(), PRESETS, n=1)
+    fix = f"did you mean {near[0]!r}?" if near else f"write one of {known}, or use metrics"
+    raise UnitError(f"{value!r} is not a preset: {fix}")
+
+
+def _pattern(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise UnitError(f"{value!r} is not an expression: write the name of a metric")
+    parse_pattern(value)
+    return value
+
+
+def _signals_url(value: Any, info: ValidationInfo[Rules]) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise UnitError(f"{value!r} is not a URL: write one such as http://127.0.0.1:8002/metrics")
+    if not info.context.simulating:
+        info.context.check_target(value)
+    return value
+
+
 def _text(about: str, example: str, pattern: str | None = None) -> WithJsonSchema:
     schema: dict[str, Any] = {"type": "string", "description": about, "examples": [example]}
     return WithJsonSchema(schema | ({"pattern": pattern} if pattern else {}))
@@ -178,11 +212,12 @@ PrecisionField = Annotated[
     ),
 ]
 ObjectiveField = Annotated[
-    Objective,
+    Objective | SignalObjective,
     PlainValidator(_objective),
     _text(
         "pQUANTILE METRIC <= DURATION, error_ratio <= PERCENT or goodput >= PERCENT; "
-        "METRIC is response_time or service_time; 'name:' before it for one request name.",
+        "METRIC is response_time or service_time; 'name:' before it for one request name. "
+        "Of a signal: max SIGNAL <= NUMBER or min SIGNAL >= NUMBER [except PERCENT of windows].",
         "p99 response_time <= 150ms",
     ),
 ]
@@ -236,4 +271,18 @@ RequestsField = Annotated[
     str,
     PlainValidator(_requests),
     _text("sha256 of a recording uploaded as an artefact.", "0" * 64, "^[0-9a-f]{64}$"),
+]
+PresetField = Annotated[str, PlainValidator(_preset), WithJsonSchema({"enum": sorted(PRESETS)})]
+PatternField = Annotated[
+    str,
+    PlainValidator(_pattern),
+    _text(
+        'NAME{label="glob"}, rate(NAME), sum, max, min or mean of that, A / B, or times a number.',
+        "max(nv_gpu_utilization)",
+    ),
+]
+SignalsUrlField = Annotated[
+    str,
+    PlainValidator(_signals_url),
+    _text("Page of metrics in Prometheus' text format.", "http://127.0.0.1:8002/metrics"),
 ]

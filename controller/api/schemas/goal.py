@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -30,6 +30,7 @@ from controller.api.schemas.fields import (
     PrecisionField,
     RateField,
     RequestsField,
+    Rules,
     SpikesField,
     StrategyField,
     TargetField,
@@ -37,8 +38,15 @@ from controller.api.schemas.fields import (
     WarmUpField,
     refuse,
 )
+from controller.api.schemas.signals import (
+    SignalsDocument,
+    address_faults,
+    signal_faults,
+    source_of,
+)
 from controller.errors import Fault
 from controller.search.goal import Goal, Spikes, StrategyName, WarmUp, Workload
+from controller.search.signal_objectives import SignalObjective
 
 _SEED_END = 2**64
 _TIMEOUT_OVER_LIMIT = 10
@@ -140,6 +148,11 @@ class GoalDocument(_Part):
     spikes: SpikesField = "count"
     require: RateField | None = None
     replicas: Annotated[int, Field(ge=1, le=100_000)] = 1
+    signals: Annotated[
+        SignalsDocument,
+        BeforeValidator(_object_or_nothing),
+        Field(default_factory=SignalsDocument, validate_default=True),
+    ]
 
     @field_validator("headers")
     @classmethod
@@ -163,6 +176,30 @@ class GoalDocument(_Part):
             refuse(Fault("workload.timeout", format_duration(workload.timeout), fix))
         return workload
 
+    @field_validator("slo")
+    @classmethod
+    def _of_arrivals(
+        cls, slo: list[Objective | SignalObjective]
+    ) -> list[Objective | SignalObjective]:
+        if not any(isinstance(objective, Objective) for objective in slo):
+            fix = (
+                "a signal says nothing of the arrivals: add one of theirs, such as "
+                "p99 response_time <= 150ms"
+            )
+            refuse(Fault("slo", slo[0].text, fix))
+        return slo
+
+    @field_validator("signals")
+    @classmethod
+    def _known_signals(
+        cls, signals: SignalsDocument, info: ValidationInfo[Rules]
+    ) -> SignalsDocument:
+        faults = signal_faults(signals, info.data.get("slo", ()), info.data.get("target", ()))
+        faults = faults or address_faults(signals, info.data.get("target", ()), info.context)
+        if faults:
+            refuse(*faults)
+        return signals
+
     def to_goal(self) -> Goal:
         """The goal this document asks for.
 
@@ -176,7 +213,7 @@ class GoalDocument(_Part):
         return Goal(
             name=name,
             targets=tuple(self.target),
-            objectives=tuple(self.slo),
+            objectives=tuple(o for o in self.slo if isinstance(o, Objective)),
             low=self.search.low,
             high=self.search.high,
             workload=self._workload(),
@@ -191,6 +228,8 @@ class GoalDocument(_Part):
             spikes=spikes,
             require=self.require,
             replicas=self.replicas,
+            signals=source_of(self.signals, self.target),
+            signal_objectives=tuple(o for o in self.slo if isinstance(o, SignalObjective)),
         )
 
     def _workload(self) -> Workload:
@@ -205,8 +244,9 @@ class GoalDocument(_Part):
         )
 
 
-def _largest_limit_s(objectives: list[Objective] | tuple[()]) -> float:
-    return max((float(o.limit_s) for o in objectives if o.limit_s is not None), default=0.0)
+def _largest_limit_s(objectives: Iterable[Objective | SignalObjective]) -> float:
+    limits_s = (o.limit_s for o in objectives if isinstance(o, Objective))
+    return max((float(limit_s) for limit_s in limits_s if limit_s is not None), default=0.0)
 
 
 def _option_faults(field: str, value: JsonValue) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from contract.units import Rate, Seconds, format_rate
+from controller.search import signals
 from controller.search.answer import Interval
 from controller.search.estimate import (
     Belief,
@@ -53,6 +54,8 @@ LIMITS = 3.0
 relaxation time, until probes near the estimate have measured it."""
 MOST_OF_BUDGET = 1 / 8
 """No probe is longer than this part of the budget for what the target remembers."""
+_HELD_BY_LATENCY = ("quantile", "goodput")
+"""Kinds of objectives that a saturated target breaks."""
 NEAR_RATIO = 0.1
 """Probes this close to the estimate tell its clustering."""
 HIGH_SURE, HIGH_PASSES, MOST_HIGH_PASSES, LOW_FAILS = 0.9, 2, 4, 2
@@ -81,7 +84,7 @@ class Bayes:
 
     @classmethod
     def knowing_nothing(cls, goal: Goal) -> Bayes:
-        return cls(goal, tuple(prior(goal, o.budget) for o in goal.objectives), goal.low)
+        return cls(goal, tuple(prior(goal, o.budget) for o in goal.judged_by), goal.low)
 
     def placed(self, supported: Rate) -> Bayes:
         first = max(self.goal.low, Rate(FIRST_RATIO * supported))
@@ -207,6 +210,8 @@ class Bayes:
 
     def _clustering(self, index: int) -> float | None:
         """Mean over the probes near the median, weighted by length; longer probes know better."""
+        if index >= len(self.goal.objectives):
+            return signals.CLUSTERING
         (median,) = quantiles(self.posteriors[index], (0.5,))
         near = [
             (seen.measured_s, value)
@@ -220,9 +225,9 @@ class Bayes:
 
 def _with(state: Bayes, evidence: Evidence) -> Bayes:
     posteriors = tuple(
-        taught(posterior, evidence, index, latency=objective.kind != "error_ratio")
+        taught(posterior, evidence, index, latency=objective.kind in _HELD_BY_LATENCY)
         for index, (posterior, objective) in enumerate(
-            zip(state.posteriors, state.goal.objectives, strict=True)
+            zip(state.posteriors, state.goal.judged_by, strict=True)
         )
     )
     return replace(state, posteriors=posteriors, seen=(*state.seen, evidence))
