@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 
 from controller.errors import Conflict, Fenced
-from controller.ports import Clock, FleetOf, IdempotencyKey, RunRecord, RunStore
+from controller.ports import Clock, FleetOf, IdempotencyKey, RateAdvisor, RunRecord, RunStore
 from controller.run.conductor import Left, conduct
 from controller.run.live import LiveRun, Update
 from controller.run.orders import Orders
@@ -70,8 +70,10 @@ class Registry:
         fleet_of: FleetOf,
         clock: Clock,
         versions: tuple[tuple[str, str], ...] = (),
+        advisor: RateAdvisor | None = None,
     ) -> None:
         self._store = store
+        self._advisor = advisor
         self._fleet_of = fleet_of
         self._clock = clock
         self._versions = versions
@@ -299,6 +301,7 @@ class Registry:
                 clock=self._clock,
                 orders=orders,
                 history=history,
+                advisor=self._advisor,
             )
             self._settle(run)
         except Fenced:

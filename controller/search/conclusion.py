@@ -9,7 +9,7 @@ from controller.search import explain
 from controller.search.answer import Capacity, Gate, Interval, Status
 from controller.search.knowledge import Search
 from controller.search.relaxation import longest_measured_s, relaxation_s
-from controller.search.strategy import Ask, Finding
+from controller.search.strategy import Ask, Finding, Told
 
 RELAXATIONS = 3.0
 """A probe near the capacity lasts so many relaxation times, or an interval is refused."""
@@ -34,9 +34,32 @@ def ended(search: Search, status: Status, reason: str) -> Capacity:
 
 
 def found(search: Search, finding: Finding) -> Capacity:
+    if finding.told is not None:
+        return _told(search, finding.status, finding.told)
     if finding.status == "answered":
         return _answered(search)
     return _beyond(search, finding.status)
+
+
+def _told(search: Search, status: Status, told: Told) -> Capacity:
+    """The strategy's own words; a soak alone judges by itself whether the target was steady."""
+    summary = search.opening.summary
+    steady = summary is None or summary.steady or search.goal.strategy == "soak"
+    if status == "answered" and not steady:
+        return ended(search, "no_verdict", explain.not_steady(summary))
+    objective = None if told.objective is None else search.goal.objectives[told.objective].text
+    return Capacity(
+        status=status,
+        reason=explain.told(told.reason, explain.Cost(search.probes, search.requests)),
+        estimate=told.estimate,
+        low=told.low,
+        high=told.high,
+        strict=told.strict,
+        safe=told.safe,
+        binding_objective=objective,
+        gate=_gate(search, status, told.safe),
+        warm_up=summary,
+    )
 
 
 def _beyond(search: Search, status: Status) -> Capacity:

@@ -111,6 +111,11 @@ def answered(known: Interval, objective: Objective, cost: Cost, strategy: Strate
     )
 
 
+def told(reason: str, cost: Cost) -> str:
+    """A strategy's own words, and what they cost."""
+    return f"{reason}; {_spending(cost)}"
+
+
 def beyond(status: Status, rate: float, cost: Cost) -> str:
     """Even the last rate of the range said the same."""
     if status == "at_least":

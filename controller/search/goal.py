@@ -14,7 +14,7 @@ from contract.arrivals import Law
 from contract.objectives import Objective
 from contract.units import Rate, Seconds
 
-StrategyName = Literal["bayes", "binary", "sweep"]
+StrategyName = Literal["bayes", "binary", "sweep", "vanguard", "soak", "external"]
 WarmUp = Literal["auto", "none"] | Seconds
 Spikes = Literal["count", "leave_out"]
 
@@ -51,7 +51,8 @@ class Goal:
 
     `precision` is the full width of the 90 % interval over the estimate. `require`, when
     given, is the rate that the safe capacity must reach. `closing_probes` confirm the
-    estimate once the interval is narrow enough.
+    estimate once the interval is narrow enough. A soak has one rate, which is `low` and `high`;
+    `advisor` is the URL that strategy external asks for rates.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Goal:
     spikes: Spikes = "count"
     require: Rate | None = None
     replicas: int = 1
+    advisor: str | None = None
 
     def __post_init__(self) -> None:
         if not self.targets:
@@ -79,10 +81,15 @@ class Goal:
             raise GoalInvalid("slo", "empty: give at least one objective")
         if self.low <= 0:
             raise GoalInvalid("search.from", f"{self.low:g}/s is not above 0")
-        if self.low >= self.high:
+        if self.strategy == "soak":
+            if self.low != self.high:
+                raise GoalInvalid("search.rate", "a soak has one rate: low and high are that")
+        elif self.low >= self.high:
             raise GoalInvalid(
                 "search.from", f"{self.low:g}/s is not below search.to, {self.high:g}/s"
             )
+        if self.strategy == "external" and self.advisor is None:
+            raise GoalInvalid("search.url", "missing: name the URL that is to propose the rates")
         if not 0.005 <= self.precision <= 1:
             raise GoalInvalid("search.precision", f"{self.precision:.3%} is not in 0.5% to 100%")
         if self.budget_s <= 0:

@@ -16,9 +16,9 @@ from typing import Literal
 from contract.report import Ledger
 from contract.units import Rate, Seconds
 
-Purpose = Literal["scale", "warm_up", "search", "closing", "check"]
+Purpose = Literal["scale", "warm_up", "search", "closing", "check", "soak"]
 """Why a probe is sent: find the scale (evidence discarded), warm up, search, confirm the
-estimate, or check that the target still answers at all."""
+estimate, check that the target still answers at all, or hold the rate of a soak."""
 
 
 class Verdict(StrEnum):
@@ -92,12 +92,31 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A slice of the judged part of a probe, `from_s` after that began.
+
+    `judged` and `bad` have one entry per objective; quantiles are of response times, nan without
+    any; `in_flight` is a mean.
+    """
+
+    from_s: Seconds
+    judged: tuple[int, ...]
+    bad: tuple[int, ...]
+    bad_ratio: float
+    p50_s: float
+    p99_s: float
+    in_flight: float
+    achieved_per_s: Rate
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Verdict of one probe, why, and what it cost.
 
     `rule` names the rule that decided (R1 curtail, R2 backlog, R4 safety, R5 accept, end, void);
     for a warm-up how it went (flat, warm_up, not_steady, fixed). `seconds` is wall time including rest, drain and overhead; the conductor
     fills it in. `error_ratio` is of the judged arrivals; `errors` the commonest kinds.
+    `windows` are kept for strategies that look inside a probe (`controller.search.windows`).
     """
 
     probe: Probe
@@ -118,3 +137,4 @@ class Outcome:
     in_flight_at_end: int = 0
     steady: bool | None = None
     seconds: Seconds = Seconds(0.0)
+    windows: tuple[Window, ...] = ()

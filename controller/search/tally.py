@@ -19,6 +19,7 @@ from contract.units import Rate, Seconds
 from controller.search.estimate import Belief
 from controller.search.goal import Goal
 from controller.search.probe import Probe
+from controller.search.windows import compacted
 
 BUCKET_S = BUCKET_NS / 1e9
 RATE_SPAN_S = 1.0
@@ -139,7 +140,7 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         in_flight=tuple(waiting),
         bad_any=tally.bad_any + sum(b.bad_any for b in report.buckets),
         over_any=_over_any(report.in_flight),
-        buckets=tally.buckets + judged,
+        buckets=compacted(setting.probe, tally.buckets + judged),
         levels=tally.levels + _levels(setting, report.buckets),
         samples=(*tally.samples, _sample(tally, through_s, report.totals)),
         send_lag=tally.send_lag + report.send_lag if counting else tally.send_lag,

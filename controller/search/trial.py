@@ -21,6 +21,7 @@ from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
 from controller.search.relaxation import autocorrelation_s
 from controller.search.stop_rules import Stop
 from controller.search.tally import Setting, Tally
+from controller.search.windows import windows_of
 
 END_GRACE_S = 1.0
 SCALE_TIMES, SCALE_FEWEST = 3.0, 2
@@ -239,6 +240,7 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
         errors=seen.errors,
         in_flight_at_end=seen.totals.in_flight,
         seconds=Seconds(setting.probe.rest_s + seen.through_s),
+        windows=windows_of(setting.goal, setting.probe, seen),
     )
 
 
