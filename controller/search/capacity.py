@@ -79,7 +79,9 @@ def propose(search: Search) -> Probe | Consult | Capacity:
         return ask if fits else conclusion.spent(search)
     probe = _fitted(search, _planned(search, ask))
     if probe is None:
-        return conclusion.found(search, ask.otherwise) if ask.otherwise else conclusion.spent(search)
+        return (
+            conclusion.found(search, ask.otherwise) if ask.otherwise else conclusion.spent(search)
+        )
     return probe
 
 

@@ -79,6 +79,17 @@ class Goal:
             raise GoalInvalid("target", "missing: name the URL of the target")
         if not self.objectives:
             raise GoalInvalid("slo", "empty: give at least one objective")
+        self._check_rates()
+        if not 0.005 <= self.precision <= 1:
+            raise GoalInvalid("search.precision", f"{self.precision:.3%} is not in 0.5% to 100%")
+        if self.budget_s <= 0:
+            raise GoalInvalid("search.budget", f"{self.budget_s:g}s is not above 0")
+        if not isinstance(self.warm_up, str) and self.warm_up >= self.budget_s:
+            raise GoalInvalid(
+                "warm_up", f"{self.warm_up:g}s is not below search.budget, {self.budget_s:g}s"
+            )
+
+    def _check_rates(self) -> None:
         if self.low <= 0:
             raise GoalInvalid("search.from", f"{self.low:g}/s is not above 0")
         if self.strategy == "soak":
@@ -90,14 +101,6 @@ class Goal:
             )
         if self.strategy == "external" and self.advisor is None:
             raise GoalInvalid("search.url", "missing: name the URL that is to propose the rates")
-        if not 0.005 <= self.precision <= 1:
-            raise GoalInvalid("search.precision", f"{self.precision:.3%} is not in 0.5% to 100%")
-        if self.budget_s <= 0:
-            raise GoalInvalid("search.budget", f"{self.budget_s:g}s is not above 0")
-        if not isinstance(self.warm_up, str) and self.warm_up >= self.budget_s:
-            raise GoalInvalid(
-                "warm_up", f"{self.warm_up:g}s is not below search.budget, {self.budget_s:g}s"
-            )
 
     @property
     def latency_limits_s(self) -> tuple[float, ...]:

@@ -36,7 +36,10 @@ class Quote:
 def quote(goal: Goal) -> Quote:
     """Price `goal`, assuming one request per arrival."""
     if goal.strategy == "soak":  # it spends its budget, and knows its rate
-        probes, requests = math.ceil(goal.budget_s / STRETCH_S), math.ceil(goal.high * goal.budget_s)
+        probes, requests = (
+            math.ceil(goal.budget_s / STRETCH_S),
+            math.ceil(goal.high * goal.budget_s),
+        )
         return Quote(probes, goal.budget_s, requests, probes, goal.budget_s, requests)
     middle = math.sqrt(goal.low * goal.high)
     climbs = 2 + math.ceil(math.log2(goal.high / goal.low) / 2)

@@ -80,14 +80,14 @@ class Soak:
             overrun_from_s=self.overrun_from_s if self.overrun else float(before_s),
         )
         if not failed:
-            return replace(state, broken=state._spent(self._planned()))
+            return replace(state, broken=state.spent(self._planned()))
         objective = worst_objective(self.goal, outcome)
         if evidence.censored:
             broken = Break(float(state.soaked_s), outcome.reason, objective)
         elif state.overrun >= MOST_OVERRUN:
             broken = Break(state.overrun_from_s, f"from there on {outcome.reason}", objective)
         else:
-            return replace(state, broken=state._spent(self._planned()))
+            return replace(state, broken=state.spent(self._planned()))
         return replace(state, broken=broken)
 
     def ask(self) -> Ask | Finding:
@@ -110,7 +110,7 @@ class Soak:
         """Arrivals that the whole budget could judge, per objective."""
         return (self.goal.high * self.goal.budget_s,) * len(self.bad)
 
-    def _spent(self, out_of: Iterable[float]) -> Break | None:
+    def spent(self, out_of: Iterable[float]) -> Break | None:
         """Whether the bad arrivals use up the budget of so many arrivals, and since when."""
         for index, (objective, bad, whole) in enumerate(
             zip(self.goal.objectives, self.bad, out_of, strict=True)
@@ -119,8 +119,9 @@ class Soak:
             if bad <= allowed + 1e-9:
                 continue
             said = explain.judged(objective, self.judged[index], bad, None)
-            return Break(self._reached_s(index, allowed), f"by then the budget was spent: {said}",
-                         index)
+            return Break(
+                self._reached_s(index, allowed), f"by then the budget was spent: {said}", index
+            )
         return None
 
     def _reached_s(self, index: int, allowed: float) -> float:
@@ -140,7 +141,7 @@ class Soak:
                 " began; allow more in search.budget"
             )
             return Finding("no_verdict", Told(reason))
-        broken = self._spent(float(judged) for judged in self.judged)
+        broken = self.spent(float(judged) for judged in self.judged)
         if broken is not None:
             return self._broke(broken)
         held = Held(self.goal, self.windows, self.soaked_s)
@@ -152,9 +153,7 @@ class Soak:
                 f" target was not steady: {steady}"
             )
             return Finding("no_verdict", Told(reason))
-        said = explain.judged(
-            self.goal.objectives[0], self.judged[0], self.bad[0], None
-        )
+        said = explain.judged(self.goal.objectives[0], self.judged[0], self.bad[0], None)
         reason = f"held {format_rate(rate)} for {_long(self.soaked_s)}: {said}; {found.told}"
         return Finding("answered", Told(reason, estimate=rate, strict=rate, safe=rate))
 

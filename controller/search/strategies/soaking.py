@@ -160,7 +160,9 @@ def _hours_left(held: Held, change: Change) -> float | None:
 
 
 def _hours(hours: float) -> str:
-    return format_duration(round(hours, 1 if hours < 10 else 0) * 3600) if hours < 1000 else "months"
+    return (
+        format_duration(round(hours, 1 if hours < 10 else 0) * 3600) if hours < 1000 else "months"
+    )
 
 
 def _logs(values: list[float]) -> Floats:

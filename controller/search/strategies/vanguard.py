@@ -65,9 +65,7 @@ class Vanguard:
             step = self.step
             if worst_ratio(self.goal, outcome) > HEALTHY_RATIO:
                 step *= ALPHA
-            return replace(
-                self, rate=self._held(rate + step), step=step, bests=(*self.bests, best)
-            )
+            return replace(self, rate=self._held(rate + step), step=step, bests=(*self.bests, best))
         state = replace(
             self,
             bests=(*self.bests, self.best),
