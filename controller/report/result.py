@@ -13,7 +13,7 @@ from contract.report import Ledger
 from contract.units import Seconds
 from controller.errors import Conflict
 from controller.search.answer import Capacity, Gate, WarmUpSummary
-from controller.search.probe import Outcome, Quantiles, Verdict
+from controller.search.probe import Outcome, Quantiles, Verdict, Window
 from controller.search.view import RunView
 
 SCHEMA_VERSION = 1
@@ -130,6 +130,18 @@ def _probe(outcome: Outcome) -> Result:
         "rule": outcome.rule,
         "reason": outcome.reason,
         "seconds": number(outcome.seconds),
+        "windows": [_window(window) for window in outcome.windows],
+    }
+
+
+def _window(window: Window) -> Result:
+    return {
+        "from_s": number(window.from_s),
+        "achieved_per_s": number(window.achieved_per_s),
+        "bad_ratio": number(window.bad_ratio),
+        "p50_ms": _ms(window.p50_s),
+        "p99_ms": _ms(window.p99_s),
+        "in_flight": number(window.in_flight),
     }
 
 

@@ -81,7 +81,7 @@ def changes(held: Held) -> Changes:
     sure = "significant, but little" if tail.trend.significant and per_h >= 0 else "not significant"
     if tail.trend.significant and per_h < 0:
         sure = "for the better"
-    return Changes(found, f"p99 {side} by {explain.ratio(abs(per_h))} an hour ({sure})")
+    return Changes(found, f"p99 {side} by {_percent(per_h)} an hour ({sure})")
 
 
 def steadiness(held: Held, found: Changes) -> str | None:
@@ -139,7 +139,11 @@ def _told(held: Held, change: Change) -> str:
 def _by(series: Series, size: float) -> str:
     size = math.expm1(size) if series.logs else size
     of = " of the budget" if series.name == "the share of bad arrivals" else ""
-    return f"by {explain.ratio(abs(size))}{of}"
+    return f"by {_percent(size)}{of}"
+
+
+def _percent(size: float) -> str:
+    return explain.ratio(abs(float(f"{size:.2g}")))
 
 
 def _hours_left(held: Held, change: Change) -> float | None:
