@@ -70,7 +70,7 @@ class HttpAdvisor:
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         async with (
             httpx.AsyncClient(
-                follow_redirects=False, trust_env=False, timeout=self._timeout_s
+                follow_redirects=False, trust_env=False, timeout=2 * self._timeout_s
             ) as client,
             client.stream("POST", url, content=content, headers=headers) as answer,
         ):

@@ -11,9 +11,11 @@ from contract.arrivals import Law
 from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
 from controller.adapters.event_json import KINDS, JournalUnreadable, decode, encode
+from controller.search.advice import Advice
 from controller.search.answer import Capacity, Gate, WarmUpSummary
 from controller.search.goal import Workload
 from controller.search.journal import (
+    Advised,
     Event,
     FleetChanged,
     LoadStopped,
@@ -26,10 +28,12 @@ from controller.search.journal import (
     RunCreated,
     RunEnded,
 )
-from controller.search.probe import Quantiles
+from controller.search.probe import Quantiles, Window
 from tests.helpers.builders import a_goal, a_probe, an_outcome
 
 OBJECTIVES = ("p99.9 ttft <= 150ms", "search: error_ratio <= 0.1%", "goodput >= 99%")
+
+WINDOW = Window(Seconds(60.0), (9, 9), (1, 0), 0.1, 0.01, 0.09, 1.5, Rate(9.0))
 
 EVENTS: tuple[Event, ...] = (
     RunCreated(
@@ -52,8 +56,13 @@ EVENTS: tuple[Event, ...] = (
         5.0, 1, Seconds(1.0), Rate(9.0), Rate(8.0), Rate(7.0), 0.1, 0.01, 0.02, math.inf, 3, 0.001
     ),
     ProbeDecided(
-        6.0, an_outcome(errors=(("503", 2),), steady=True), Rate(100.0), Rate(90.0), Rate(110.0)
+        6.0,
+        an_outcome(errors=(("503", 2),), steady=True, windows=(WINDOW,)),
+        Rate(100.0),
+        Rate(90.0),
+        Rate(110.0),
     ),
+    Advised(6.5, 2, Advice(rate=Rate(120.0)), Seconds(0.2)),
     FleetChanged(7.0, ("w1",), "lost w2"),
     Resumed(8.0, "after 3 s"),
     LoadStopped(9.0, False, Seconds(4.0), "not confirmed"),

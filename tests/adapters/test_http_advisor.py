@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -52,12 +52,10 @@ def serving(endpoint: Endpoint) -> Iterator[Endpoint]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(endpoint.body)))
             self.end_headers()
-            try:
+            with suppress(OSError):  # whoever asked may have heard enough
                 self.wfile.write(endpoint.body)
-            except OSError:
-                pass  # whoever asked has heard enough
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -136,7 +134,9 @@ async def test_nobody_there_is_told_with_the_error() -> None:
 
 async def test_only_loopback_and_listed_hosts_are_asked() -> None:
     refused = await advice_of(Endpoint(), "http://10.0.0.7:9000/next")
-    assert refused.fault == "may not be asked: start the controller with --allow-target 10.0.0.7:9000"
+    assert (
+        refused.fault == "may not be asked: start the controller with --allow-target 10.0.0.7:9000"
+    )
     with serving(Endpoint()) as endpoint:
         assert (await advice_of(endpoint, f"http://localhost:{endpoint.port}/x")).rate == 123.4
     assert endpoint.asked[0][0] == "/x"
