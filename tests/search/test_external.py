@@ -15,7 +15,7 @@ from controller.search.advice import Advice, Consult, question, read
 from controller.search.answer import Capacity
 from controller.search.capacity import Search, advised, observe, propose, start
 from controller.search.goal import GoalInvalid
-from controller.search.journal import Advised, ProbeDecided, restore
+from controller.search.journal import Advised, Event, ProbeDecided, restore
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
 from tests.helpers.builders import a_goal
 
@@ -89,7 +89,7 @@ def test_the_advisors_estimate_is_given_as_its_own() -> None:
     search, _ = told(start(replace(GOAL, require=Rate(160.0))), rate(150.0), done)
     answer = ended(search)
     assert (answer.status, answer.exit_status) == ("answered", 0)
-    assert (answer.low, answer.estimate, answer.high, answer.safe) == (170, 180, 200, 170)
+    assert (answer.low, answer.estimate, answer.high, answer.safe) == (170.0, 180.0, 200.0, 170.0)
     assert f"180/s, between 170/s and 200/s, says the advisor at {URL}" in answer.reason
 
 
@@ -120,7 +120,8 @@ def test_a_spent_budget_ends_it_with_the_bracket_of_the_verdicts() -> None:
 
 
 def test_a_journal_gives_the_same_search_without_asking_anybody() -> None:
-    search, events = start(GOAL), []
+    search = start(GOAL)
+    events: list[Event] = []
     for turn, advice in enumerate((rate(50.0), rate(300.0), rate(150.0))):
         search = advised(search, advice, Seconds(2.0))
         events.append(Advised(float(turn), turn + 1, advice, Seconds(2.0)))

@@ -9,7 +9,7 @@ import pytest
 
 from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
-from controller.search.answer import Interval
+from controller.search.answer import Capacity, Interval
 from controller.search.capacity import observe, propose, start
 from controller.search.goal import Goal
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict, Window
@@ -87,9 +87,19 @@ def test_a_search_answers_with_best_and_says_that_its_bracket_is_of_verdicts() -
     while isinstance(step := propose(search), Probe):
         ask = Ask("search", step.rate, step.measure_s, "")
         search = observe(search, replace(outcome_of(ask, step.rate / TRUTH), probe=step))
-    assert not isinstance(step, Probe)
-    assert (step.status, step.estimate, step.low, step.high) == ("answered", 550, 550, 775)
+    assert isinstance(step, Capacity)
+    assert step.status == "answered"
+    assert (step.estimate, step.low, step.high) == (550.0, 550.0, 775.0)
     assert "by single verdicts" in step.reason
+
+
+def test_from_10_to_1000_its_defect_costs_everything() -> None:
+    """Three equal values of best after one overshoot of the first step."""
+    strategy, rates = noise_free(goal(10.0, 1000.0), 230.0)
+    assert rates == [10.0, 257.5, 10.0]
+    standing = strategy.standing()
+    assert standing is not None
+    assert standing.interval.estimate == 10.0
 
 
 def test_little_headroom_halves_the_step() -> None:

@@ -24,7 +24,10 @@ PROBE_S = Seconds(20.0)
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """`wanted` is the rate advised and not measured yet; `passed` and `failed` all rates judged."""
+    """`wanted` is the rate advised and not measured yet; `passed` and `failed` all rates judged.
+
+    The failed ones come with the index of the objective that was overrun the most.
+    """
 
     goal: Goal
     results: tuple[Result, ...] = ()
@@ -32,8 +35,7 @@ class External:
     wanted: Rate | None = None
     last: Advice | None = None
     passed: tuple[Rate, ...] = ()
-    failed: tuple[Rate, ...] = ()
-    objective: int = 0
+    failed: tuple[tuple[Rate, int], ...] = ()
 
     def placed(self, supported: Rate) -> External:  # noqa: ARG002 - rates are the advisor's
         return self
@@ -47,8 +49,8 @@ class External:
         state = replace(self, results=(*self.results, result_of(outcome)), wanted=None)
         if passed:
             return replace(state, passed=(*self.passed, rate))
-        objective = worst_objective(self.goal, outcome)
-        return replace(state, failed=(*self.failed, rate), objective=objective)
+        here = (rate, worst_objective(self.goal, outcome))
+        return replace(state, failed=(*self.failed, here))
 
     def ask(self) -> Ask | Finding | Consult:
         last, url = self.last, self._url()
@@ -62,11 +64,11 @@ class External:
 
     def standing(self) -> Standing | None:
         low = max(self.passed, default=None)
-        above = [rate for rate in self.failed if low is not None and rate > low]
+        above = [failed for failed in self.failed if low is not None and failed[0] > low]
         if low is None or not above:
             return None
-        high = min(above)
-        return Standing(Interval(low, Rate((low + high) / 2), high), low, self.objective)
+        high, objective = min(above)
+        return Standing(Interval(low, Rate((low + high) / 2), high), low, objective)
 
     def narrow(self) -> bool:
         standing = self.standing()

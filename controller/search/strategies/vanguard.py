@@ -37,15 +37,17 @@ _QUANTILES = {0.5: "p50_s", 0.9: "p90_s", 0.99: "p99_s"}
 
 @dataclass(frozen=True, slots=True)
 class Vanguard:
-    """`rate` is q; `bests` is best after each round, `low_fails` how often `from` failed."""
+    """`rate` is q; `bests` is best after each round, `low_fails` how often `from` failed.
+
+    `failed` are rates with the index of the objective that was overrun the most.
+    """
 
     goal: Goal
     rate: Rate
     step: float
     bests: tuple[Rate | None, ...] = ()
-    failed: tuple[Rate, ...] = ()
+    failed: tuple[tuple[Rate, int], ...] = ()
     low_fails: int = 0
-    objective: int = 0
 
     @classmethod
     def knowing_nothing(cls, goal: Goal) -> Vanguard:
@@ -69,9 +71,8 @@ class Vanguard:
         state = replace(
             self,
             bests=(*self.bests, self.best),
-            failed=(*self.failed, rate),
+            failed=(*self.failed, (rate, worst_objective(self.goal, outcome))),
             low_fails=self.low_fails + (rate <= self.goal.low),
-            objective=worst_objective(self.goal, outcome),
         )
         if spikes(self.goal, outcome) <= TAU:
             return replace(state, rate=self._held(rate + ALPHA * self.step))
@@ -87,10 +88,11 @@ class Vanguard:
 
     def standing(self) -> Standing | None:
         best = self.best
-        above = [rate for rate in self.failed if best is not None and rate > best]
+        above = [failed for failed in self.failed if best is not None and failed[0] > best]
         if best is None or not above:
             return None
-        return Standing(Interval(best, best, min(above)), best, self.objective)
+        high, objective = min(above)
+        return Standing(Interval(best, best, high), best, objective)
 
     def narrow(self) -> bool:
         """Whether the published rule would stop."""
