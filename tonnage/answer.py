@@ -47,7 +47,7 @@ def headline(result: Document) -> str:
     if strategy == "bayes":
         return f"{_rate(estimate)}, 90 % between {ends}"
     if strategy == "external":
-        return f"{_rate(estimate)}, between {ends} says the advisor"
+        return f"{_rate(estimate)}, between {ends}"
     return f"{_rate(estimate)}, bracketed by {ends}"
 
 

@@ -17,8 +17,8 @@ th:last-child, td:last-child { text-align: left; }
 .answer { font-size: 1.6rem; } .pass { color: #00806f; } .fail { color: #c8401f; }
 .void { color: #808080; }
 """
-KINDS = {"bayes": "90 % interval", "external": "the advisor's interval"}
-"""By strategy; the others have a bracket of verdicts, no probability."""
+KINDS = {"bayes": "90 % interval", "external": "range"}
+"""By strategy; the others have a bracket of verdicts, no probability. The reason says whose range."""
 _MARKS = {"pass": "●", "fail": "✕", "void": "○"}
 _HEADS = ("#", "offered", "achieved", "p50", "p90", "p99", "requests", "bad", "verdict", "because")
 

@@ -126,7 +126,7 @@ HELD = replace(ANSWERED, low=None, high=None, reason="held 240/s for 3h58min")
         (
             {"strategy": "external", "url": "http://127.0.0.1:9/x"},
             ANSWERED,
-            "240/s (the advisor&#x27;s interval 230/s to 251/s)",
+            "240/s (range 230/s to 251/s)",
         ),
         ({"strategy": "vanguard"}, HELD, "answered: 240/s (no interval)"),
     ],

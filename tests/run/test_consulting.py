@@ -9,6 +9,7 @@ import pytest
 from contract.units import Rate
 from controller.run.conductor import conduct
 from controller.run.orders import Orders
+from controller.run.registry import Registry
 from controller.run.takeover import unpaid_s
 from controller.search.advice import Advice, Consult
 from controller.search.answer import Capacity
@@ -17,7 +18,8 @@ from controller.search.journal import Advised, Event, ProbeDecided, ProbeStarted
 from controller.search.view import view_of
 from controller.sim.clock import VirtualClock
 from tests.helpers.builders import a_goal
-from tests.helpers.fakes import MemoryJournal, ScriptedFleet
+from tests.helpers.fakes import MemoryJournal, MemoryStore, ScriptedFleet
+from tests.run.worlds import ended
 
 pytestmark = pytest.mark.anyio
 
@@ -153,6 +155,21 @@ async def test_an_abort_does_not_wait_for_the_advisor() -> None:
     assert capacity.status == "aborted"
     assert stage.clock.now() < 20.0
     assert isinstance(stage.events()[-1], RunEnded)
+
+
+async def test_a_registry_has_its_runs_consult_its_advisor() -> None:
+    clock, store = VirtualClock(), MemoryStore()
+    advisor = Scripted(clock, ANSWERS)
+    registry = Registry(
+        store=store, fleet_of=lambda *_: ScriptedFleet(clock), clock=clock, advisor=advisor
+    )
+    await registry.start()
+    run = await registry.create("{}", GOAL)
+    view = await ended(registry, run)
+    await registry.shutdown()
+    assert view.capacity is not None
+    assert view.capacity.estimate == 180.0
+    assert [number for _, _, number, _ in advisor.asked] == [1, 2, 3]
 
 
 def _watched(event: Event) -> bool:

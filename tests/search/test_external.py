@@ -40,10 +40,10 @@ def measured(probe: Probe, carries: float = 200.0) -> Outcome:
     )
 
 
-def told(search: Search, *advices: Advice) -> tuple[Search, list[Probe]]:
+def told(search: Search, *given_advice: Advice) -> tuple[Search, list[Probe]]:
     """Give advice whenever the search consults; measure what it then proposes."""
     probes = []
-    for advice in advices:
+    for advice in given_advice:
         step = propose(search)
         assert isinstance(step, Consult)
         search = advised(search, advice, Seconds(1.0))

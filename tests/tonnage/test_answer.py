@@ -55,7 +55,7 @@ def test_the_headline_says_what_is_known(
             {"strategy": "external"},
             "answered",
             {"estimate": 100.0, "low": 95.5, "high": 104.5},
-            "100.0/s, between 95.5/s and 104.5/s says the advisor",
+            "100.0/s, between 95.5/s and 104.5/s",
         ),
         (
             {"strategy": "vanguard"},
