@@ -124,6 +124,11 @@ class Soak:
             )
         return None
 
+    def _used(self, index: int) -> float:
+        """The part of an objective's budget that its bad arrivals use."""
+        allowed = self.goal.objectives[index].budget * self.judged[index]
+        return self.bad[index] / max(allowed, 1e-9)
+
     def _reached_s(self, index: int, allowed: float) -> float:
         """When the bad arrivals of an objective came to more than `allowed`."""
         total = 0
@@ -153,7 +158,10 @@ class Soak:
                 f" target was not steady: {steady}"
             )
             return Finding("no_verdict", Told(reason))
-        said = explain.judged(self.goal.objectives[0], self.judged[0], self.bad[0], None)
+        worst = max(range(len(self.bad)), key=self._used)
+        said = explain.judged(
+            self.goal.objectives[worst], self.judged[worst], self.bad[worst], None
+        )
         reason = f"held {format_rate(rate)} for {_long(self.soaked_s)}: {said}; {found.told}"
         return Finding("answered", Told(reason, estimate=rate, strict=rate, safe=rate))
 
