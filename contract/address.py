@@ -29,12 +29,13 @@ def host_port(target: str) -> str:
     return f"{host}:{port}"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether the host is this machine whatever a resolver says."""
+def is_loopback(address: str) -> bool:
+    """Whether HOST:PORT names this machine and no other."""
+    host = address.rpartition(":")[0].strip("[]")
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
 
 
 def is_allowed(target: str, allowed: frozenset[str]) -> bool:
@@ -44,5 +45,4 @@ def is_allowed(target: str, allowed: frozenset[str]) -> bool:
         AddressError: it is no URL.
     """
     address = host_port(target)
-    host = address.rpartition(":")[0].removeprefix("[").removesuffix("]")
-    return is_loopback(host) or address in allowed
+    return is_loopback(address) or address in allowed

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from contract.report import FleetReport
 from contract.units import Seconds
+from controller.search.advice import Advice, Consult
 from controller.search.answer import Status
 from controller.search.goal import Goal
 from controller.search.journal import Event, RunCreated
@@ -138,6 +139,13 @@ class Artefacts(Protocol):
 
     async def artefact(self, sha256: str) -> bytes | None:
         """The bytes, or None."""
+
+
+class RateAdvisor(Protocol):
+    """Somebody outside who proposes rates, for strategy external."""
+
+    async def advise(self, run: str, goal: Goal, consult: Consult) -> Advice:
+        """The next rate, within ADVICE_TIMEOUT_S; whatever the advisor did wrong is its fault."""
 
 
 class Clock(Protocol):

@@ -22,6 +22,7 @@ from types import FrameType
 import uvicorn
 
 from controller.adapters.control_link import ControlLink
+from controller.adapters.http_advisor import HttpAdvisor
 from controller.adapters.prometheus import PrometheusSignalsOf
 from controller.adapters.redis_fleet import RedisFleetOf
 from controller.adapters.sql_store import SqlStore
@@ -76,6 +77,7 @@ async def serve(settings: Settings) -> None:
             clock=clock,
             signals_of=PrometheusSignalsOf(clock, settings.allow_target),
             versions=(("tonnage", own_version()), ("python", platform.python_version())),
+            advisor=HttpAdvisor(settings.allow_target),
         )
         app = create_app(settings, registry, store, link, clock)
         stopping: asyncio.Event = app.state.services.stopping

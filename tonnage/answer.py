@@ -14,6 +14,7 @@ from contract.units import format_duration, format_rate
 Document = dict[str, Any]
 
 STYLES = {"answered": "bold green", "at_least": "green", "at_most": "yellow"}
+SOAKED = {"answered": "held", "at_most": "did not hold"}
 WIDE = 120
 """Columns from which the table of probes has room for the reasons."""
 MARKS = {"pass": "● pass", "fail": "✕ fail", "void": "○ void"}
@@ -31,6 +32,9 @@ def headline(result: Document) -> str:
     capacity = result.get("capacity") or {}
     estimate = capacity.get("estimate")
     asked = (result.get("goal") or {}).get("search") or {}
+    strategy = asked.get("strategy", "bayes")
+    if strategy == "soak" and result["status"] in SOAKED:
+        return f"{SOAKED[result['status']]} {asked.get('rate', 'search.rate')}"
     if result["status"] == "at_least":
         return f"at least {asked.get('to', 'search.to')}, the highest rate asked for"
     if result["status"] == "at_most" and estimate is not None:
@@ -42,8 +46,10 @@ def headline(result: Document) -> str:
     if capacity.get("low") is None:
         return f"about {_rate(estimate)}, without an interval"
     ends = f"{_rate(capacity['low'])} and {_rate(capacity['high'])}"
-    if asked.get("strategy", "bayes") == "bayes":
+    if strategy == "bayes":
         return f"{_rate(estimate)}, 90 % between {ends}"
+    if strategy == "external":
+        return f"{_rate(estimate)}, between {ends}"
     return f"{_rate(estimate)}, bracketed by {ends}"
 
 

@@ -17,6 +17,8 @@ th:last-child, td:last-child { text-align: left; }
 .answer { font-size: 1.6rem; } .pass { color: #00806f; } .fail { color: #c8401f; }
 .void { color: #808080; }
 """
+KINDS = {"bayes": "90 % interval", "external": "range"}
+"""By strategy; the others have a bracket of verdicts, no probability. The reason says whose range."""
 _MARKS = {"pass": "●", "fail": "✕", "void": "○"}
 _HEADS = ("#", "offered", "achieved", "p50", "p90", "p99", "requests", "bad", "verdict", "because")
 
@@ -49,11 +51,14 @@ send lag p99 {lag}, {generator["shed"]} shed, {generator["missed"]} missed,
 def answer(result: Result) -> str:
     """The status with its numbers, in a few words."""
     capacity = result["capacity"]
-    if capacity["estimate"] is None or capacity["low"] is None or capacity["high"] is None:
-        return str(result["status"])
-    search = result["goal"].get("search") or {}
-    by_posterior = search.get("strategy", "bayes") == "bayes"  # else verdicts, no probability
-    kind = "90 % interval" if by_posterior else "bracket"
+    strategy = (result["goal"].get("search") or {}).get("strategy", "bayes")
+    status, estimate = str(result["status"]), capacity["estimate"]
+    if status == "answered" and strategy == "soak" and estimate is not None:
+        return f"{status}: held {format_rate(estimate)}"
+    if estimate is None or capacity["low"] is None or capacity["high"] is None:
+        unbounded = status == "answered" and estimate is not None
+        return f"{status}: {format_rate(estimate)} (no interval)" if unbounded else status
+    kind = KINDS.get(strategy, "bracket")
     return (
         f"{result['status']}: {format_rate(capacity['estimate'])} "
         f"({kind} {format_rate(capacity['low'])} to {format_rate(capacity['high'])})"

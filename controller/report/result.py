@@ -13,7 +13,7 @@ from contract.report import Ledger
 from contract.units import Seconds
 from controller.errors import Conflict
 from controller.search.answer import Capacity, Gate, WarmUpSummary
-from controller.search.probe import Outcome, Quantiles, Stall, Verdict
+from controller.search.probe import Outcome, Quantiles, Stall, Verdict, Window
 from controller.search.view import RunView
 
 SCHEMA_VERSION = 1
@@ -153,6 +153,18 @@ def _probe(outcome: Outcome) -> Result:
             signal.name: {"mean": number(signal.mean), "highest": number(signal.highest)}
             for signal in outcome.signals
         },
+        "windows": [_window(window) for window in outcome.windows],
+    }
+
+
+def _window(window: Window) -> Result:
+    return {
+        "from_s": number(window.from_s),
+        "achieved_per_s": number(window.achieved_per_s),
+        "bad_ratio": number(window.bad_ratio),
+        "p50_ms": _ms(window.p50_s),
+        "p99_ms": _ms(window.p99_s),
+        "in_flight": number(window.in_flight),
     }
 
 

@@ -24,15 +24,17 @@ from typing import Any
 from contract.report import FleetReport
 from contract.units import Seconds, format_rate
 from controller.errors import Fenced, FleetError, FleetLost, PreflightFailed
-from controller.ports import Clock, Fleet, Journal, Readiness, Signals
+from controller.ports import Clock, Fleet, Journal, RateAdvisor, Readiness, Signals
 from controller.run.bounded import cancel, within
 from controller.run.measuring import Measuring
 from controller.run.orders import Order, Orders
 from controller.run.sampling import Samples, sampling
+from controller.search.advice import Advice, Consult
 from controller.search.answer import Capacity
-from controller.search.capacity import ended, interval, observe, propose
+from controller.search.capacity import advised, ended, interval, observe, propose
 from controller.search.goal import Goal
 from controller.search.journal import (
+    Advised,
     Event,
     FleetChanged,
     LoadStopped,
@@ -64,7 +66,7 @@ class Left(Exception):
     """The load has stopped and the run is left for a later controller."""
 
 
-async def conduct(
+async def conduct(  # noqa: PLR0913 - the ports of a run, each by its name
     run: str,
     goal: Goal,
     *,
@@ -74,10 +76,12 @@ async def conduct(
     orders: Orders | None = None,
     history: tuple[Event, ...] = (),
     signals: Signals | None = None,
+    advisor: RateAdvisor | None = None,
 ) -> Capacity:
     """Bring a run to its end and give its answer; `history` is what is journalled of it so far.
 
-    `signals` are read while it goes on, and closed with it.
+    `signals` are read while it goes on, and closed with it. `advisor` proposes the rates of goals
+    whose strategy is external.
 
     When this is cancelled, the load is stopped and the run ended as aborted before
     CancelledError goes on.
@@ -89,7 +93,14 @@ async def conduct(
     source = source_of(goal)
     async with sampling(signals, () if source is None else source.names, clock) as samples:
         conductor = _Conductor(
-            run, goal, fleet=fleet, journal=journal, clock=clock, history=history, samples=samples
+            run,
+            goal,
+            fleet=fleet,
+            journal=journal,
+            clock=clock,
+            history=history,
+            samples=samples,
+            advisor=advisor,
         )
         return await _conducted(conductor, run, orders or Orders())
 
@@ -126,6 +137,7 @@ class _Conductor:
         clock: Clock,
         history: tuple[Event, ...],
         samples: Samples,
+        advisor: RateAdvisor | None,
     ) -> None:
         self._run = run
         self._goal = goal
@@ -133,6 +145,7 @@ class _Conductor:
         self._journal = journal
         self._clock = clock
         self._samples = samples
+        self._advisor = advisor
         self._search = restore(goal, history)
         self._since = clock.now()
         self._worn: str | None = None  # why the fleet must be prepared anew, None while it is fit
@@ -194,13 +207,26 @@ class _Conductor:
         self._since = self._clock.now()
 
     async def _probe_on(self) -> Capacity:
-        while isinstance(step := propose(self._search), Probe):
+        while not isinstance(step := propose(self._search), Capacity):
+            if isinstance(step, Consult):
+                await self._consult(step)
+                continue
             if self._worn is not None:
                 await self._renew(self._worn)
             await self._clock.sleep(float(step.rest_s))
             outcome = await self._measure(step)
             await self._decided(outcome)
         return step
+
+    async def _consult(self, consult: Consult) -> None:
+        """Ask the advisor and journal what it answered; nothing is sent to the target meanwhile."""
+        advice = Advice(fault="cannot be asked: this controller was given none to ask with")
+        if self._advisor is not None:
+            advice = await self._advisor.advise(self._run, self._goal, consult)
+        now = self._clock.now()
+        seconds, self._since = Seconds(now - self._since), now
+        self._search = advised(self._search, advice, seconds)
+        await self._note(Advised(self._clock.wall(), consult.number, advice, seconds))
 
     async def _measure(self, probe: Probe) -> Outcome:
         """Offer the probe until it is decided; the load has stopped when this returns."""
@@ -328,7 +354,8 @@ def _shortfall(goal: Goal, readiness: Readiness) -> tuple[str, ...]:
         return ()
     can = f"the fleet can send about {format_rate(rate_per_s)} together"
     if rate_per_s < goal.low:
+        field = "search.rate" if goal.strategy == "soak" else "search.from"
         raise PreflightFailed(
-            f"{can}, which is below search.from, {format_rate(goal.low)}: start more workers"
+            f"{can}, which is below {field}, {format_rate(goal.low)}: start more workers"
         )
     return (f"{can}, which is below search.to, {format_rate(goal.high)}: a higher probe is void",)

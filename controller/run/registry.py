@@ -17,7 +17,15 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 
 from controller.errors import Conflict, Fenced
-from controller.ports import Clock, FleetOf, IdempotencyKey, RunRecord, RunStore, SignalsOf
+from controller.ports import (
+    Clock,
+    FleetOf,
+    IdempotencyKey,
+    RateAdvisor,
+    RunRecord,
+    RunStore,
+    SignalsOf,
+)
 from controller.run.conductor import Left, conduct
 from controller.run.live import LiveRun, Update
 from controller.run.orders import Orders
@@ -71,8 +79,10 @@ class Registry:
         clock: Clock,
         versions: tuple[tuple[str, str], ...] = (),
         signals_of: SignalsOf = lambda _: None,
+        advisor: RateAdvisor | None = None,
     ) -> None:
         self._store = store
+        self._advisor = advisor
         self._fleet_of = fleet_of
         self._clock = clock
         self._versions = versions
@@ -302,6 +312,7 @@ class Registry:
                 orders=orders,
                 history=history,
                 signals=self._signals_of(goal),
+                advisor=self._advisor,
             )
             self._settle(run)
         except Fenced:

@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from contract.units import Rate, Seconds
 from controller.search import conclusion, explain, opening
+from controller.search.advice import ADVICE_TIMEOUT_S, Advice, Consult
 from controller.search.answer import Capacity, Interval
 from controller.search.conclusion import ended
 from controller.search.goal import Goal
@@ -24,11 +25,13 @@ from controller.search.knowledge import Search, Suspicion
 from controller.search.probe import Outcome, Probe, Verdict
 from controller.search.quote import Quote, quote
 from controller.search.strategies import strategy_of
+from controller.search.strategies.external import External
 from controller.search.strategy import Ask, Finding
 
 __all__ = [
     "Quote",
     "Search",
+    "advised",
     "cost_s",
     "ended",
     "interval",
@@ -61,8 +64,8 @@ def start(goal: Goal) -> Search:
     return Search(goal, strategy_of(goal), opening.opened(goal))
 
 
-def propose(search: Search) -> Probe | Capacity:
-    """The next probe, or the answer."""
+def propose(search: Search) -> Probe | Consult | Capacity:
+    """The next probe, whom to ask for it (then call `advised`), or the answer."""
     if search.suspicion is not None and search.suspicion.confirmed:
         return conclusion.dead(search)
     if search.voids >= MOST_VOIDS:
@@ -72,13 +75,21 @@ def propose(search: Search) -> Probe | Capacity:
     ask = _ask(search)
     if isinstance(ask, Finding):
         return _longer(search, ask) or conclusion.found(search, ask)
+    if isinstance(ask, Consult):
+        fits = search.remaining_s > ADVICE_TIMEOUT_S + SHORTEST_MEASURE_S
+        return ask if fits else conclusion.spent(search)
     probe = _fitted(search, _planned(search, ask))
-    return conclusion.spent(search) if probe is None else probe
+    if probe is None:
+        return (
+            conclusion.found(search, ask.otherwise) if ask.otherwise else conclusion.spent(search)
+        )
+    return probe
 
 
 def _longer(search: Search, finding: Finding) -> Probe | None:
     """One more probe where the answer would be refused for want of a long one, and it fits."""
-    look = conclusion.longer_look(search) if finding.status == "answered" else None
+    ours = finding.status == "answered" and finding.told is None
+    look = conclusion.longer_look(search) if ours else None
     if look is None:
         return None
     probe = _planned(search, look)
@@ -111,6 +122,14 @@ def observe(search: Search, outcome: Outcome) -> Search:
     return _learned(search, outcome)
 
 
+def advised(search: Search, advice: Advice, seconds: Seconds) -> Search:
+    """Learn what the advisor answered, which took `seconds` of the budget."""
+    strategy = search.strategy
+    assert isinstance(strategy, External)
+    elapsed_s = Seconds(search.elapsed_s + seconds)
+    return replace(search, elapsed_s=elapsed_s, strategy=strategy.advised(advice))
+
+
 def rewarm(search: Search) -> Search:
     """The target may have cooled down: the next probe is a warm-up again."""
     supported = search.most_passed[0] if search.most_passed else None
@@ -123,7 +142,7 @@ def interval(search: Search) -> Interval | None:
     return None if standing is None else standing.interval
 
 
-def _ask(search: Search) -> Ask | Finding:
+def _ask(search: Search) -> Ask | Finding | Consult:
     if search.suspicion is not None:
         rate = search.least_passed[0] if search.least_passed else search.goal.low
         return Ask("check", rate, SHORTEST_MEASURE_S, explain.check(search.suspicion.rate, rate))
@@ -223,6 +242,8 @@ def _learned(search: Search, outcome: Outcome) -> Search:
 
 def _suspecting(search: Search, outcome: Outcome) -> Search:
     if outcome.verdict is not Verdict.FAIL or outcome.error_ratio < DEAD_ERROR_RATIO:
+        return search
+    if search.goal.strategy == "soak":  # it has no other rate to check, and says when it broke
         return search
     return replace(search, suspicion=_suspicion(outcome))
 

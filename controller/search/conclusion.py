@@ -15,7 +15,7 @@ from controller.search.relaxation import (
     relaxation_s,
 )
 from controller.search.stalling import stalls, strict_of
-from controller.search.strategy import Ask, Finding, Standing
+from controller.search.strategy import Ask, Finding, Standing, Told
 from controller.search.strict import Strict
 
 STRICT_RATIO = 0.05
@@ -39,9 +39,32 @@ def ended(search: Search, status: Status, reason: str) -> Capacity:
 
 
 def found(search: Search, finding: Finding) -> Capacity:
+    if finding.told is not None:
+        return _told(search, finding.status, finding.told)
     if finding.status == "answered":
         return _answered(search)
     return _beyond(search, finding.status)
+
+
+def _told(search: Search, status: Status, told: Told) -> Capacity:
+    """The strategy's own words; a soak alone judges by itself whether the target was steady."""
+    summary = search.opening.summary
+    steady = summary is None or summary.steady or search.goal.strategy == "soak"
+    if status == "answered" and not steady:
+        return ended(search, "no_verdict", explain.not_steady(summary))
+    objective = None if told.objective is None else search.goal.objectives[told.objective].text
+    return Capacity(
+        status=status,
+        reason=explain.told(told.reason, explain.Cost(search.probes, search.requests)),
+        estimate=told.estimate,
+        low=told.low,
+        high=told.high,
+        strict=told.strict,
+        safe=told.safe,
+        binding_objective=objective,
+        gate=_gate(search, status, told.safe),
+        warm_up=summary,
+    )
 
 
 def _beyond(search: Search, status: Status) -> Capacity:

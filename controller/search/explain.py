@@ -167,6 +167,11 @@ def answered(
     )
 
 
+def told(reason: str, cost: Cost) -> str:
+    """A strategy's own words, and what they cost."""
+    return f"{reason}; {_spending(cost)}"
+
+
 def beyond(status: Status, rate: float, cost: Cost) -> str:
     """Even the last rate of the range said the same."""
     if status == "at_least":

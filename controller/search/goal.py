@@ -15,7 +15,7 @@ from contract.objectives import Objective
 from contract.units import Rate, Seconds
 from controller.search.signal_objectives import SignalObjective
 
-StrategyName = Literal["bayes", "binary", "sweep"]
+StrategyName = Literal["bayes", "binary", "sweep", "vanguard", "soak", "external"]
 WarmUp = Literal["auto", "none"] | Seconds
 Spikes = Literal["count", "leave_out"]
 
@@ -69,7 +69,8 @@ class Goal:
     `precision` is the full width of the 90 % interval over the estimate. `require`, when
     given, is the rate that the safe capacity must reach. `closing_probes` confirm the
     estimate once the interval is narrow enough. `objectives` are the workers' business,
-    `signal_objectives` ours.
+    `signal_objectives` ours. A soak has one rate, which is `low` and `high`;
+    `advisor` is the URL that strategy external asks for rates.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Goal:
     replicas: int = 1
     signals: SignalSource | None = None
     signal_objectives: tuple[SignalObjective, ...] = ()
+    advisor: str | None = None
 
     def __post_init__(self) -> None:
         if not self.targets:
@@ -100,12 +102,7 @@ class Goal:
         for objective in self.signal_objectives:
             if self.signals is None or objective.signal not in self.signals.names:
                 raise GoalInvalid("slo", f"{objective.text!r}: define that signal in signals")
-        if self.low <= 0:
-            raise GoalInvalid("search.from", f"{self.low:g}/s is not above 0")
-        if self.low >= self.high:
-            raise GoalInvalid(
-                "search.from", f"{self.low:g}/s is not below search.to, {self.high:g}/s"
-            )
+        self._check_rates()
         if not 0.005 <= self.precision <= 1:
             raise GoalInvalid("search.precision", f"{self.precision:.3%} is not in 0.5% to 100%")
         if self.budget_s <= 0:
@@ -114,6 +111,19 @@ class Goal:
             raise GoalInvalid(
                 "warm_up", f"{self.warm_up:g}s is not below search.budget, {self.budget_s:g}s"
             )
+
+    def _check_rates(self) -> None:
+        if self.low <= 0:
+            raise GoalInvalid("search.from", f"{self.low:g}/s is not above 0")
+        if self.strategy == "soak":
+            if self.low != self.high:
+                raise GoalInvalid("search.rate", "a soak has one rate: low and high are that")
+        elif self.low >= self.high:
+            raise GoalInvalid(
+                "search.from", f"{self.low:g}/s is not below search.to, {self.high:g}/s"
+            )
+        if self.strategy == "external" and self.advisor is None:
+            raise GoalInvalid("search.url", "missing: name the URL that is to propose the rates")
 
     @property
     def judged_by(self) -> tuple[Objective | SignalObjective, ...]:

@@ -3,7 +3,8 @@
     RunCreated → PreflightStarted → PreflightPassed
         → (ProbeStarted → Measured… → ProbeDecided)… → LoadStopped → RunEnded
 
-FleetChanged, Resumed and Noted may come between. `restore` folds the decided probes into the search
+FleetChanged, Resumed and Noted may come between, and Advised where the strategy is external.
+`restore` folds the decided probes into the search
 again; a probe that was started and never decided is simply proposed again.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from contract.units import Rate, Seconds
+from controller.search.advice import Advice
 from controller.search.answer import Capacity
 from controller.search.goal import Goal
 from controller.search.health import State
@@ -99,6 +101,16 @@ class ProbeDecided:
 
 
 @dataclass(frozen=True, slots=True)
+class Advised:
+    """The advisor was consulted for the `number`-th time; `seconds` of the budget went by."""
+
+    at: float
+    number: int
+    advice: Advice
+    seconds: Seconds
+
+
+@dataclass(frozen=True, slots=True)
 class FleetChanged:
     """Workers came, went or were prepared anew; `note` says which and why."""
 
@@ -155,6 +167,7 @@ Event = (
     | ProbeStarted
     | Measured
     | ProbeDecided
+    | Advised
     | FleetChanged
     | Resumed
     | Noted
@@ -165,12 +178,15 @@ Event = (
 
 def restore(goal: Goal, events: Iterable[Event]) -> Search:
     """The search as the journalled outcomes left it; after a resume it is to warm up again."""
-    from controller.search.capacity import observe, rewarm, start  # people watch without scipy
+    # people watch without scipy
+    from controller.search.capacity import advised, observe, rewarm, start
 
     search = start(goal)
     for event in events:
         if isinstance(event, ProbeDecided):
             search = observe(search, event.outcome)
+        elif isinstance(event, Advised):
+            search = advised(search, event.advice, event.seconds)
         elif isinstance(event, Resumed):
             search = rewarm(search)
             search = replace(search, elapsed_s=Seconds(search.elapsed_s + event.seconds))

@@ -48,6 +48,8 @@ def opened(goal: Goal) -> Opening:
         reason = "no warm-up was asked for"
         summary = WarmUpSummary(Rate(0.0), Seconds(0.0), True, "none", reason)
         return Opening("done", goal.low, summary=summary)
+    if goal.strategy == "soak":  # its rate is the scale
+        return Opening("warm_up", goal.high)
     return Opening("scale", goal.low)
 
 

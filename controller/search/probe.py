@@ -19,9 +19,9 @@ from controller.search.health import State
 
 Cause = Literal["generator", "network", "queueing", "gpu", "errors"]
 """What a failure may come of (`controller.search.signals`)."""
-Purpose = Literal["scale", "warm_up", "search", "closing", "check"]
+Purpose = Literal["scale", "warm_up", "search", "closing", "check", "soak"]
 """Why a probe is sent: find the scale (evidence discarded), warm up, search, confirm the
-estimate, or check that the target still answers at all."""
+estimate, check that the target still answers at all, or hold the rate of a soak."""
 
 
 class Verdict(StrEnum):
@@ -136,6 +136,24 @@ class SignalSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A slice of the judged part of a probe, `from_s` after that began.
+
+    `judged` and `bad` have one entry per objective; quantiles are of response times, nan without
+    any; `in_flight` is a mean.
+    """
+
+    from_s: Seconds
+    judged: tuple[int, ...]
+    bad: tuple[int, ...]
+    bad_ratio: float
+    p50_s: float
+    p99_s: float
+    in_flight: float
+    achieved_per_s: Rate
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Verdict of one probe, why, and what it cost.
 
@@ -143,6 +161,7 @@ class Outcome:
     for a warm-up how it went (flat, warm_up, not_steady, fixed). `seconds` is wall time including rest, drain and overhead; the conductor
     fills it in. `error_ratio` is of the judged arrivals; `errors` the commonest kinds. `health` is
     that at its end; `cause` is what the signals make likely of a failure, never the reason alone.
+    `windows` are kept for strategies that look inside a probe (`controller.search.windows`).
     """
 
     probe: Probe
@@ -166,3 +185,4 @@ class Outcome:
     health: State | None = None
     signals: tuple[SignalSummary, ...] = ()
     cause: Cause | None = None
+    windows: tuple[Window, ...] = ()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from contract.units import Seconds
 from controller.search.goal import Goal
+from controller.search.strategies.soak import STRETCH_S
 
 _SHORTEST_PROBE_S = 4.0
 _RAMP_PROBE_S = 7.0
@@ -34,6 +35,12 @@ class Quote:
 
 def quote(goal: Goal) -> Quote:
     """Price `goal`, assuming one request per arrival."""
+    if goal.strategy == "soak":  # it spends its budget, and knows its rate
+        probes, requests = (
+            math.ceil(goal.budget_s / STRETCH_S),
+            math.ceil(goal.high * goal.budget_s),
+        )
+        return Quote(probes, goal.budget_s, requests, probes, goal.budget_s, requests)
     middle = math.sqrt(goal.low * goal.high)
     climbs = 2 + math.ceil(math.log2(goal.high / goal.low) / 2)
     narrowing_s = 30.0 + _NARROWING_S / goal.precision**2

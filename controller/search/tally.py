@@ -19,6 +19,7 @@ from contract.units import Rate, Seconds
 from controller.search.estimate import Belief
 from controller.search.goal import Goal
 from controller.search.probe import Probe
+from controller.search.windows import compacted
 
 BUCKET_S = BUCKET_NS / 1e9
 RATE_SPAN_S = 1.0
@@ -155,7 +156,7 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         in_flight=tuple(waiting),
         bad_any=tally.bad_any + sum(b.bad_any for b in report.buckets),
         over_any=_over_any(report.in_flight),
-        buckets=tally.buckets + judged,
+        buckets=compacted(setting.probe, tally.buckets + judged),
         levels=tally.levels + _levels(setting, report.buckets),
         samples=(*tally.samples, _sample(tally, through_s, report, decided)),
         ticks=(*tally.ticks, report.ticks) if report.ticks else tally.ticks,

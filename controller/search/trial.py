@@ -24,6 +24,7 @@ from controller.search.relaxation import autocorrelation_s
 from controller.search.stop_rules import Stop
 from controller.search.tally import Setting, Tally
 from controller.search.watching import Watch
+from controller.search.windows import windows_of
 
 END_GRACE_S = 1.0
 SCALE_TIMES, SCALE_FEWEST = 3.0, 2
@@ -284,6 +285,7 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
         errors=seen.errors,
         in_flight_at_end=seen.totals.in_flight,
         seconds=Seconds(setting.probe.rest_s + seen.through_s),
+        windows=windows_of(setting.goal, setting.probe, seen),
     )
     return watching.completed(outcome, trial.watch, void_rules.lag_limit_s(setting))
 

@@ -15,6 +15,7 @@ from contract.units import Rate, Seconds
 from controller.search.answer import Capacity
 from controller.search.goal import Goal
 from controller.search.journal import (
+    Advised,
     Event,
     FleetChanged,
     LoadStopped,
@@ -118,6 +119,8 @@ def fold(view: RunView, event: Event) -> RunView:
             return replace(view, state="running", current=probe, current_since=at, curve=())
         case ProbeDecided():
             return _decided(view, event)
+        case Advised():
+            return view  # the next probe, or the answer, says what came of it
         case FleetChanged(at, workers, note):
             return _noted(replace(view, workers=workers), at, note)
         case Resumed(at, note):

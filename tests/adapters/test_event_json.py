@@ -11,9 +11,11 @@ from contract.arrivals import Law
 from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
 from controller.adapters.event_json import KINDS, JournalUnreadable, decode, encode
+from controller.search.advice import Advice
 from controller.search.answer import Capacity, Gate, WarmUpSummary
 from controller.search.goal import SignalSource, Workload
 from controller.search.journal import (
+    Advised,
     Event,
     FleetChanged,
     LoadStopped,
@@ -27,11 +29,13 @@ from controller.search.journal import (
     RunCreated,
     RunEnded,
 )
-from controller.search.probe import Quantiles, SignalSummary
+from controller.search.probe import Quantiles, SignalSummary, Window
 from controller.search.signal_objectives import parse_signal_objective
 from tests.helpers.builders import a_goal, a_probe, an_outcome
 
 OBJECTIVES = ("p99.9 ttft <= 150ms", "search: error_ratio <= 0.1%", "goodput >= 99%")
+
+WINDOW = Window(Seconds(60.0), (9, 9), (1, 0), 0.1, 0.01, 0.09, 1.5, Rate(9.0))
 
 EVENTS: tuple[Event, ...] = (
     RunCreated(
@@ -77,11 +81,13 @@ EVENTS: tuple[Event, ...] = (
             health="warn",
             signals=(SignalSummary("queue", 3.0, 9.0),),
             cause="queueing",
+            windows=(WINDOW,),
         ),
         Rate(100.0),
         Rate(90.0),
         Rate(110.0),
     ),
+    Advised(6.5, 2, Advice(rate=Rate(120.0)), Seconds(0.2)),
     FleetChanged(7.0, ("w1",), "lost w2"),
     Resumed(8.0, "after 3 s"),
     Noted(8.5, "signals cannot be read"),

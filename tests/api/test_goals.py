@@ -60,8 +60,34 @@ BAD = [
     (search(seed=-1), "search.seed", "-1", "write at least 0"),
     (search(seed="x"), "search.seed", "x", "whole number"),
     (search(closing_probes=6), "search.closing_probes", "6", "write at most 5"),
-    (search(strategy="vanguard"), "search.strategy", "vanguard", "bayes, binary or sweep"),
-    (search(strategy="bays"), "search.strategy", "bays", "bayes, binary or sweep"),
+    (search(strategy="bays"), "search.strategy", "bays", "bayes, binary, sweep, vanguard, soak or"),
+    (search(strategy=["bayes"]), "search.strategy", "(not shown)", "is not a strategy"),
+    (search(rate="200/s"), "search.rate", "200/s", "belongs to strategy soak, and this is bayes"),
+    (search(url="http://127.0.0.1:9"), "search.url", None, "belongs to strategy external"),
+    ({"search": {"to": "2000/s"}}, "search.from", "(missing)", "write from: 10/s"),
+    ({"search": {"from": "10/s"}}, "search.to", "(missing)", "write to: 2000/s"),
+    ({"search": {"strategy": "soak"}}, "search.rate", "(missing)", "write rate: 200/s"),
+    (
+        {"search": {"strategy": "soak", "rate": "200/s", "to": "300/s"}},
+        "search.to",
+        "300/s",
+        "a soak holds one rate: write rate: 200/s, and leave this out",
+    ),
+    ({"search": {"strategy": "soak", "rate": "0/s"}}, "search.rate", "0/s", "must be above zero"),
+    (search(strategy="external"), "search.url", "(missing)", "write url: http://127.0.0.1:9000"),
+    (search(strategy="external", url=7), "search.url", "7", "is not a URL"),
+    (
+        search(strategy="external", url="http://10.0.0.7/x"),
+        "search.url",
+        "http://10.0.0.7/x",
+        "--allow-target 10.0.0.7:80",
+    ),
+    (
+        search(strategy="external", url="http://me:pw@127.0.0.1"),
+        "search.url",
+        "(not shown)",
+        "carries a user or password",
+    ),
     ({"search": 7}, "search", "7", "is not a mapping"),
     ({"slo": []}, "slo", "(not shown)", "give at least one"),
     ({"slo": "p99"}, "slo", "p99", "is not a list"),
@@ -252,6 +278,29 @@ def test_a_goal_of_three_lines_is_enough(locustfiles: Path) -> None:
     goal = goal_of(document, rules((), locustfiles))
     assert (goal.name, goal.workload.user) == ("127.0.0.1:9100", "plain_http")
     assert goal.workload.law == Law("poisson")
+
+
+def test_a_soak_names_its_one_rate(locustfiles: Path) -> None:
+    document = goal_document(search={"strategy": "soak", "rate": "200/s", "budget": "4h"})
+    goal = goal_of(document, rules((), locustfiles))
+    assert (goal.strategy, goal.low, goal.high) == ("soak", 200.0, 200.0)
+    assert goal.budget_s == 14_400.0
+
+
+def test_an_advisor_may_be_on_loopback_or_listed(locustfiles: Path) -> None:
+    held_to = rules(("allowed.example:8000",), locustfiles)
+    for url in ("http://127.0.0.1:9000/next", "https://allowed.example:8000/next"):
+        document = goal_document(**search(strategy="external", url=url))
+        assert goal_of(document, held_to).advisor == url
+
+
+def test_a_simulation_asks_advisors_on_this_machine_only() -> None:
+    document = goal_document(target="sim://batch?base=20ms")
+    here = search(strategy="external", url="http://localhost:9000/next")
+    assert goal_of(document | here, simulation_rules()).advisor == "http://localhost:9000/next"
+    away = search(strategy="external", url="http://10.0.0.7:9000/next")
+    with pytest.raises(GoalRefused, match="is not on this machine"):
+        goal_of(document | away, simulation_rules())
 
 
 def test_only_a_simulation_takes_simulated_targets() -> None:

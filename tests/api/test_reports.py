@@ -23,6 +23,7 @@ from tests.api.fakes import ANSWERED, Api, beginning, decided, ending, goal_docu
 
 pytestmark = pytest.mark.anyio
 
+GATE = Gate(Rate(200.0), True, "safe is 240/s")
 RESULT_FIELDS = {
     "schema_version", "run", "goal", "seed", "versions", "status", "exit_status", "reason",
     "capacity", "gate", "binding_objective", "knee", "calibration", "fingerprint", "warm_up",
@@ -111,6 +112,7 @@ async def test_the_page_shows_the_answer_and_lets_no_markup_in() -> None:
         ("bayes", "240/s (90 % interval 230/s to 251/s)"),
         ("binary", "240/s (bracket 230/s to 251/s)"),
         ("sweep", "240/s (bracket 230/s to 251/s)"),
+        ("vanguard", "240/s (bracket 230/s to 251/s)"),
     ],
 )
 async def test_only_a_posterior_gives_an_interval_with_a_probability(
@@ -133,6 +135,36 @@ async def test_the_page_and_the_result_tell_what_the_target_said_of_itself() -> 
     assert "<td>250 (300)</td><td>warn</td>" in page
     assert "<td>–</td><td>–</td>" in page
     assert "Signals:" not in await report("html")
+
+
+HELD = replace(ANSWERED, low=None, high=None, reason="held 240/s for 3h58min")
+
+
+@pytest.mark.parametrize(
+    ("search", "capacity", "said"),
+    [
+        (
+            {"strategy": "external", "url": "http://127.0.0.1:9/x"},
+            ANSWERED,
+            "240/s (range 230/s to 251/s)",
+        ),
+        ({"strategy": "vanguard"}, HELD, "answered: 240/s (no interval)"),
+    ],
+)
+async def test_an_answer_in_other_words_says_whose_it_is(
+    search: dict[str, str], capacity: Capacity, said: str
+) -> None:
+    page = await report("html", capacity, search={"from": "10/s", "to": "2000/s"} | search)
+    assert said in page
+
+
+async def test_a_soak_shows_what_was_held_in_every_report() -> None:
+    soak = {"strategy": "soak", "rate": "240/s", "budget": "4h"}
+    assert "answered: held 240/s" in await report("html", HELD, search=soak)
+    assert "carries 200/s" in await report("junit", replace(HELD, gate=GATE), search=soak)
+    result = json.loads(await report("json", HELD, search=soak))
+    assert (result["capacity"]["estimate"], result["capacity"]["low"]) == (240.0, None)
+    assert result["probes"][0]["windows"] == []
 
 
 @pytest.mark.parametrize("extension", ["json", "html", "csv", "junit"])

@@ -15,6 +15,7 @@ from controller.api.schemas.faults import goal_of
 from controller.api.schemas.fields import Rules
 from controller.report.result import result_of
 from controller.search.answer import Capacity, Gate, Status, WarmUpSummary
+from controller.search.goal import StrategyName
 from controller.search.journal import Event, RunEnded
 from controller.search.probe import Verdict
 from controller.search.view import view_of
@@ -107,6 +108,22 @@ def test_every_route_is_documented() -> None:
 def test_every_kind_of_problem_is_documented() -> None:
     kinds = {kind for _, kind in OF_ERROR.values()}
     assert not {kind for kind in kinds if f"`{kind}`" not in section(PAGE, "## The API")}
+
+
+def test_every_strategy_has_its_section_and_its_line() -> None:
+    page = text(DOCS / "strategies.md")
+    for strategy in get_args(StrategyName):
+        assert section(page, f"## {strategy}").strip()
+        assert f"| `{strategy}`" in page
+
+
+def test_the_searches_of_the_page_of_strategies_are_right() -> None:
+    rules = Rules(check_target=lambda _: None, check_user=lambda _: None, check_url=lambda _: None)
+    searches = [yaml.safe_load(b) for b in blocks(text(DOCS / "strategies.md"), "yaml")]
+    assert len(searches) == 2
+    for search in searches:
+        goal = {"target": "http://127.0.0.1:9", "slo": ["p99 response_time <= 150ms"], **search}
+        assert goal_of(goal, rules).strategy == search["search"]["strategy"]
 
 
 def test_the_goals_of_the_documentation_are_right() -> None:

@@ -121,7 +121,7 @@ def test_bayes_never_jumps_beyond_what_passed_nor_out_of_bounds(ratios: list[flo
     best, failed = 100.0, False
     for number, ratio in enumerate(ratios):
         ask = strategy.ask()
-        if isinstance(ask, Finding):
+        if not isinstance(ask, Ask):
             return
         assert goal.low <= ask.rate <= goal.high
         if failed:

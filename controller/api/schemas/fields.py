@@ -9,10 +9,11 @@ which is a `Rules`.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, get_args
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -43,22 +44,30 @@ MEASURED_METRICS = ("response_time", "service_time")
 HIDDEN = "(not shown)"
 """Stands for a value that may be a secret, or too long to repeat."""
 
+NOT_GIVEN = Rate(math.nan)
+"""Stands for a rate that is not in the document, which no document can say."""
+
 _MIN_PRECISION, _MAX_PRECISION = 0.005, 1.0
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_LATER_STRATEGIES = ("vanguard", "soak", "external")
+_STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
+
+
+def _no_url(url: str) -> None:
+    raise UnitError(f"{url!r} cannot be asked here: use another strategy")
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What a goal is held to beyond its own text.
 
-    `check_target` and `check_user` raise ValueError with the fix in the text; both see the
-    value as it was given.
+    `check_target`, `check_user` and `check_url` (of an advisor) raise ValueError with the fix in
+    the text; they see the value as it was given.
     """
 
     check_target: Callable[[str], None]
     check_user: Callable[[str], None]
     simulating: bool = False
+    check_url: Callable[[str], None] = _no_url
 
 
 def refuse(*faults: Fault) -> NoReturn:
@@ -67,7 +76,7 @@ def refuse(*faults: Fault) -> NoReturn:
 
 
 def _rate(value: Any) -> Rate:
-    return parse_rate(value)
+    return NOT_GIVEN if value is NOT_GIVEN else parse_rate(value)
 
 
 def _duration(value: Any) -> Seconds:
@@ -129,21 +138,26 @@ def _spikes(value: Any) -> Spikes:
 
 
 def _strategy(value: Any) -> StrategyName:
-    match value:
-        case "bayes":
-            return "bayes"
-        case "binary":
-            return "binary"
-        case "sweep":
-            return "sweep"
-    state = "is not offered yet" if value in _LATER_STRATEGIES else "is not a strategy"
-    raise UnitError(f"{value!r} {state}: write bayes, binary or sweep")
+    for name in _STRATEGIES:
+        if value == name:
+            return name
+    known = f"{', '.join(_STRATEGIES[:-1])} or {_STRATEGIES[-1]}"
+    raise UnitError(f"{value!r} is not a strategy: write {known}")
 
 
 def _target(value: Any, info: ValidationInfo[Rules]) -> str:
     if not isinstance(value, str) or not value.strip():
         raise UnitError(f"{value!r} is not a URL: write one such as http://127.0.0.1:9100")
     info.context.check_target(value)
+    return value
+
+
+def _url(value: Any, info: ValidationInfo[Rules]) -> str:
+    if value is NOT_GIVEN:
+        return ""
+    if not isinstance(value, str) or not value.strip():
+        raise UnitError(f"{value!r} is not a URL: write one such as http://127.0.0.1:9000/next")
+    info.context.check_url(value)
     return value
 
 
@@ -255,7 +269,12 @@ SpikesField = Annotated[
     Spikes, PlainValidator(_spikes), WithJsonSchema({"enum": ["count", "leave_out"]})
 ]
 StrategyField = Annotated[
-    StrategyName, PlainValidator(_strategy), WithJsonSchema({"enum": ["bayes", "binary", "sweep"]})
+    StrategyName, PlainValidator(_strategy), WithJsonSchema({"enum": list(_STRATEGIES)})
+]
+UrlField = Annotated[
+    str,
+    PlainValidator(_url),
+    _text("URL that strategy external asks for rates.", "http://127.0.0.1:9000/next"),
 ]
 TargetField = Annotated[
     str,

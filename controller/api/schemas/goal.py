@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -22,8 +22,10 @@ from pydantic import (
 from contract.arrivals import Law
 from contract.objectives import Objective
 from contract.units import Rate, Seconds, format_duration, format_rate
+from controller.api.schemas.by_strategy import NEEDS, by_strategy, misfit
 from controller.api.schemas.fields import (
     HIDDEN,
+    NOT_GIVEN,
     DurationField,
     LawField,
     ObjectiveField,
@@ -34,6 +36,7 @@ from controller.api.schemas.fields import (
     SpikesField,
     StrategyField,
     TargetField,
+    UrlField,
     UserField,
     WarmUpField,
     refuse,
@@ -101,15 +104,27 @@ class WorkloadDocument(_Part):
 
 
 class SearchDocument(_Part):
-    """Between which rates, how precisely, how long."""
+    """Between which rates, how precisely, how long; or which rate is held, or who is asked."""
+
+    model_config = ConfigDict(json_schema_extra=NEEDS)
 
     strategy: StrategyField = "bayes"
-    low: Annotated[RateField, Field(alias="from")]
-    high: Annotated[RateField, Field(alias="to")]
+    low: Annotated[RateField, by_strategy("from")] = NOT_GIVEN
+    high: Annotated[RateField, by_strategy("to")] = NOT_GIVEN
     precision: Annotated[PrecisionField, _written_default("8%")] = 0.08
     budget: Annotated[DurationField, _written_default("10min")] = Seconds(600.0)
     seed: Annotated[int, Field(ge=0, lt=_SEED_END)] = 1
     closing_probes: Annotated[int, Field(ge=0, le=5)] = 1
+    rate: Annotated[RateField, by_strategy("rate")] = NOT_GIVEN
+    url: Annotated[UrlField, by_strategy("url")] = cast("str", NOT_GIVEN)
+
+    @field_validator("low", "high", "rate", "url")
+    @classmethod
+    def _fits_the_strategy(cls, value: Rate | str, info: ValidationInfo) -> Rate | str:
+        fault = misfit(str(info.field_name), value, info.data.get("strategy"))
+        if fault is not None:
+            refuse(fault)
+        return value
 
     @field_validator("high")
     @classmethod
@@ -210,12 +225,13 @@ class GoalDocument(_Part):
         warm_up: WarmUp = self.warm_up
         spikes: Spikes = self.spikes
         strategy: StrategyName = self.search.strategy
+        soak = strategy == "soak"
         return Goal(
             name=name,
             targets=tuple(self.target),
             objectives=tuple(o for o in self.slo if isinstance(o, Objective)),
-            low=self.search.low,
-            high=self.search.high,
+            low=self.search.rate if soak else self.search.low,
+            high=self.search.rate if soak else self.search.high,
             workload=self._workload(),
             model=self.model,
             headers=tuple(self.headers.items()),
@@ -230,6 +246,7 @@ class GoalDocument(_Part):
             replicas=self.replicas,
             signals=source_of(self.signals, self.target),
             signal_objectives=tuple(o for o in self.slo if isinstance(o, SignalObjective)),
+            advisor=self.search.url or None,
         )
 
     def _workload(self) -> Workload:
