@@ -57,6 +57,7 @@ _GRID_S = 0.25  # due-time buckets: what is judged begins and ends with one
 
 def start(goal: Goal) -> Search:
     """Nothing known."""
+    goal = goal.deciding()
     return Search(goal, strategy_of(goal), opening.opened(goal))
 
 

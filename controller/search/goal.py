@@ -7,12 +7,14 @@ which field is wrong. Everything here is in arrivals per second, seconds and rat
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from contract.arrivals import Law
 from contract.objectives import Objective
 from contract.units import Rate, Seconds
+from controller.search.earlier import Earlier
+from controller.search.features import Features
 
 StrategyName = Literal["bayes", "binary", "sweep"]
 WarmUp = Literal["auto", "none"] | Seconds
@@ -36,13 +38,17 @@ class GoalInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Which users offer which load. `options` is a JSON object as text; `requests` a sha256."""
+    """Which users offer which load. `options` is a JSON object as text; `requests` a sha256.
+
+    `replica_header` is the response header in which the target's replicas give their names.
+    """
 
     user: str = "plain_http"
     options: str = "{}"
     law: Law = Law("poisson")
     requests: str | None = None
     timeout_s: Seconds = Seconds(10.0)
+    replica_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,9 @@ class Goal:
 
     `precision` is the full width of the 90 % interval over the estimate. `require`, when
     given, is the rate that the safe capacity must reach. `closing_probes` confirm the
-    estimate once the interval is narrow enough.
+    estimate once the interval is narrow enough. `gentle` spares a target that others use
+    (`controller.search.gentle`); `prior` is an earlier capacity of the same model. With
+    `features.objectives` off, the first objective decides alone.
     """
 
     name: str
@@ -71,6 +79,9 @@ class Goal:
     spikes: Spikes = "count"
     require: Rate | None = None
     replicas: int = 1
+    features: Features = Features()
+    gentle: bool = False
+    prior: Earlier | None = None
 
     def __post_init__(self) -> None:
         if not self.targets:
@@ -91,6 +102,31 @@ class Goal:
             raise GoalInvalid(
                 "warm_up", f"{self.warm_up:g}s is not below search.budget, {self.budget_s:g}s"
             )
+
+        if self.prior is not None and not self._is_ordered(self.prior):
+            raise GoalInvalid("search.prior", "low, estimate and high are not in that order")
+
+    @staticmethod
+    def _is_ordered(prior: Earlier) -> bool:
+        low = prior.estimate if prior.low is None else prior.low
+        high = prior.estimate if prior.high is None else prior.high
+        return 0 < low <= prior.estimate <= high
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether the target is warmed up, and looked after to stay so."""
+        return self.features.warm_up and self.warm_up != "none"
+
+    @property
+    def sent_requests(self) -> str | None:
+        """The recording that the users send, a sha256; None without one or with replay off."""
+        return self.workload.requests if self.features.replay else None
+
+    def deciding(self) -> Goal:
+        """The goal by which the search decides: with `features.objectives` off the first alone."""
+        if self.features.objectives or len(self.objectives) == 1:
+            return self
+        return replace(self, objectives=self.objectives[:1])
 
     @property
     def latency_limits_s(self) -> tuple[float, ...]:

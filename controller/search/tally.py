@@ -237,7 +237,7 @@ def _over_any(entries: Iterable[InFlight]) -> int:
 def _columns(rows: Iterable[tuple[int, ...]], width: int) -> tuple[int, ...]:
     sums = [0] * width
     for row in rows:
-        for column, number in enumerate(row):
+        for column, number in enumerate(row[:width]):  # what does not decide is not summed
             sums[column] += number
     return tuple(sums)
 

@@ -28,16 +28,20 @@ from controller.api.schemas.fields import (
     LawField,
     ObjectiveField,
     PrecisionField,
+    PriorField,
     RateField,
     RequestsField,
+    ResponseHeaderField,
     SpikesField,
     StrategyField,
+    SwitchField,
     TargetField,
     UserField,
     WarmUpField,
     refuse,
 )
 from controller.errors import Fault
+from controller.search.features import Features
 from controller.search.goal import Goal, Spikes, StrategyName, WarmUp, Workload
 
 _SEED_END = 2**64
@@ -82,6 +86,7 @@ class WorkloadDocument(_Part):
     arrivals: Annotated[LawField, _written_default("poisson")] = Law("poisson")
     requests: RequestsField | None = None
     timeout: DurationField | None = None
+    replica_header: ResponseHeaderField | None = None
 
     @field_validator("options")
     @classmethod
@@ -90,6 +95,17 @@ class WorkloadDocument(_Part):
         if faults:
             refuse(*faults)
         return options
+
+
+class FeaturesDocument(_Part):
+    """Switches of the method's features, to measure what each is worth; on or off."""
+
+    warm_up: SwitchField = True
+    replay: SwitchField = True
+    signals: SwitchField = True
+    objectives: SwitchField = True
+    batching: SwitchField = True
+    open_loop: SwitchField = True
 
 
 class SearchDocument(_Part):
@@ -102,6 +118,13 @@ class SearchDocument(_Part):
     budget: Annotated[DurationField, _written_default("10min")] = Seconds(600.0)
     seed: Annotated[int, Field(ge=0, lt=_SEED_END)] = 1
     closing_probes: Annotated[int, Field(ge=0, le=5)] = 1
+    gentle: SwitchField = False
+    prior: PriorField | None = None
+    features: Annotated[
+        FeaturesDocument,
+        BeforeValidator(_object_or_nothing),
+        Field(default_factory=FeaturesDocument),
+    ]
 
     @field_validator("high")
     @classmethod
@@ -176,7 +199,7 @@ class GoalDocument(_Part):
         return Goal(
             name=name,
             targets=tuple(self.target),
-            objectives=tuple(self.slo),
+            objectives=self._objectives(),
             low=self.search.low,
             high=self.search.high,
             workload=self._workload(),
@@ -191,7 +214,16 @@ class GoalDocument(_Part):
             spikes=spikes,
             require=self.require,
             replicas=self.replicas,
+            features=Features(**self.search.features.model_dump()),
+            gentle=self.search.gentle,
+            prior=self.search.prior,
         )
+
+    def _objectives(self) -> tuple[Objective, ...]:
+        """In the order given; where one alone decides, the first of latency leads."""
+        if self.search.features.objectives:
+            return tuple(self.slo)
+        return tuple(sorted(self.slo, key=lambda objective: objective.limit_s is None))
 
     def _workload(self) -> Workload:
         largest_s = _largest_limit_s(self.slo)
@@ -202,6 +234,7 @@ class GoalDocument(_Part):
             law=self.workload.arrivals,
             requests=self.workload.requests,
             timeout_s=self.workload.timeout or by_limit_s,
+            replica_header=self.workload.replica_header,
         )
 
 
