@@ -28,6 +28,7 @@ from controller.ports import Clock, Fleet, Journal, Readiness
 from controller.run.bounded import cancel, within
 from controller.run.measuring import Measuring
 from controller.run.orders import Order, Orders
+from controller.search import features
 from controller.search.answer import Capacity
 from controller.search.capacity import ended, interval, observe, propose
 from controller.search.goal import Goal
@@ -170,6 +171,7 @@ class _Conductor:
         await self._note(PreflightStarted(self._clock.wall()))
         readiness = await self._prepared(ask_target=True)
         warnings = (*readiness.warnings, *_shortfall(self._goal, readiness))
+        warnings = (*warnings, *features.warnings(self._goal.features))
         passed = PreflightPassed(
             self._clock.wall(), readiness.workers, readiness.rate_per_s, warnings
         )

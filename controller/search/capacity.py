@@ -16,7 +16,7 @@ import math
 from dataclasses import replace
 
 from contract.units import Rate, Seconds
-from controller.search import conclusion, explain, opening
+from controller.search import conclusion, explain, opening, streams
 from controller.search.answer import Capacity, Interval
 from controller.search.conclusion import ended
 from controller.search.goal import Goal
@@ -142,6 +142,7 @@ def _planned(search: Search, ask: Ask) -> Probe:
         measure_s=_on_grid(ask.measure_s),
         rest_s=search.rest_s,
         why=ask.why,
+        streams=streams.streams(search.goal, search.seen, ask.rate),
     )
 
 

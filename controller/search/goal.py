@@ -79,7 +79,7 @@ class Goal:
     spikes: Spikes = "count"
     require: Rate | None = None
     replicas: int = 1
-    features: Features = Features()
+    features: Features = field(default_factory=Features)
     gentle: bool = False
     prior: Earlier | None = None
 

@@ -36,6 +36,7 @@ class Arrivals:
         self._chunks = schedule.chunks()
         self._whole = False
         self._trouble = trouble
+        self._delay_ns = 0
         entropy = np.random.SeedSequence((schedule.seed, schedule.probe, _PURPOSE))
         self._random = np.random.Generator(np.random.Philox(entropy))
 
@@ -58,6 +59,12 @@ class Arrivals:
         self.end_ns, self.error = self.end_ns[:index], self.error[:index]
         self.missed = self.missed[:index]
 
+    def delay(self, index: int, by_ns: int) -> None:
+        """Let the schedule stand still: everything from `index` on is due so much later."""
+        self._delay_ns += by_ns
+        self.due_ns[index:] += by_ns
+        self.start_ns[index:] += by_ns
+
     def exhausted(self, index: int) -> bool:
         """Whether no arrival is left from `index` on."""
         while not self._whole and index >= len(self.due_ns):
@@ -69,7 +76,7 @@ class Arrivals:
         if chunk is None:
             self._whole = True
             return
-        due_ns = chunk[1]
+        due_ns = chunk[1] + self._delay_ns
         count = len(due_ns)
         self.start_ns = np.concatenate((self.start_ns, self._starts(due_ns)))
         self.due_ns = np.concatenate((self.due_ns, due_ns))
