@@ -11,9 +11,9 @@ AIM = 0.35
 """The next rate is this quantile of the binding posterior; otherwise its median."""
 CENSORED_TIMES = 3.0
 """Budgets of the whole probe at which R1 stops it; otherwise 6."""
-PLACED_STEP, BLIND_STEP, STRAINED_STEP = 1.15, 1.5, 1.15
-"""Of the ramp; otherwise 1.3, 2 and 1.5."""
+PLACED_STEP, BLIND_STEP, STRAINED_STEP = 1.15, 1.5, 1.08
+"""Of the ramp; otherwise 1.3, 2 and 1.5. Strained: the p99 is beyond half of the limit."""
 HIGHEST_STEP = 1.1
 """Never above this times the highest rate that passed, once one has failed; otherwise 1.25."""
-SCALE_STEP, STRAINED_SCALE_STEP = 1.5, 1.25
-"""Of the probes that find the scale; otherwise 2 and 1.5."""
+SCALE_STEP = 1.5
+"""Of the probes that find the scale; otherwise 2. A strained one ends them: the ramp goes on."""

@@ -105,7 +105,8 @@ def _scaled(opening: Opening, goal: Goal, outcome: Outcome) -> Opening:
     supported = max(rate, opening.supported or rate) if passed else opening.supported
     following = min(goal.high, Rate(rate * _scale_step(goal, outcome)))
     beyond = opening.ceiling is not None and following >= opening.ceiling
-    if passed and rate < goal.high and not (opening.recalled or beyond):
+    enough = opening.recalled or beyond or (goal.gentle and strained(goal, outcome))
+    if passed and rate < goal.high and not enough:
         return replace(opening, next_rate=following, supported=supported)
     best = rate if passed else supported or goal.low
     return replace(
@@ -114,9 +115,9 @@ def _scaled(opening: Opening, goal: Goal, outcome: Outcome) -> Opening:
 
 
 def _scale_step(goal: Goal, outcome: Outcome) -> float:
-    if strained(goal, outcome):
-        return gentle.STRAINED_SCALE_STEP if goal.gentle else STRAINED_STEP
-    return gentle.SCALE_STEP if goal.gentle else SCALE_STEP
+    if goal.gentle:
+        return gentle.SCALE_STEP
+    return STRAINED_STEP if strained(goal, outcome) else SCALE_STEP
 
 
 def strained(goal: Goal, outcome: Outcome) -> bool:
