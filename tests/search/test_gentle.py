@@ -18,9 +18,7 @@ from tests.search.test_capacity import cliff
 from tests.search.virtual_target import BatchingTarget, searched
 
 TRUTH = 235.7
-BOLD = a_goal(
-    strategy="bayes", warm_up="auto", closing_probes=1, precision=0.10, high=Rate(2000.0)
-)
+BOLD = a_goal(strategy="bayes", warm_up="auto", closing_probes=1, precision=0.10, high=Rate(2000.0))
 GENTLE = a_goal(
     strategy="bayes",
     warm_up="auto",
@@ -62,7 +60,7 @@ def test_after_a_failure_it_stays_within_a_tenth_of_what_was_carried() -> None:
 
 
 def test_the_ramp_rises_in_small_steps() -> None:
-    search, rates = start(GENTLE), []
+    search, rates = start(GENTLE), list[Rate]()
     while isinstance(step := propose(search), Probe) and len(rates) < 3:
         if step.purpose == "search":
             rates.append(step.rate)
