@@ -46,16 +46,18 @@ send lag p99 {lag}, {generator["shed"]} shed, {generator["missed"]} missed,
 
 
 def answer(result: Result) -> str:
-    """The status with its numbers, in a few words."""
+    """The status with its numbers, in a few words; with features off it says so."""
     capacity = result["capacity"]
+    off = [name for name, is_on in result["features"].items() if not is_on]
+    note = f" (with {', '.join(off)} off: no capacity to plan with)" if off else ""
     if capacity["estimate"] is None or capacity["low"] is None or capacity["high"] is None:
-        return str(result["status"])
+        return f"{result['status']}{note}"
     search = result["goal"].get("search") or {}
     by_posterior = search.get("strategy", "bayes") == "bayes"  # else verdicts, no probability
     kind = "90 % interval" if by_posterior else "bracket"
     return (
         f"{result['status']}: {format_rate(capacity['estimate'])} "
-        f"({kind} {format_rate(capacity['low'])} to {format_rate(capacity['high'])})"
+        f"({kind} {format_rate(capacity['low'])} to {format_rate(capacity['high'])}){note}"
     )
 
 

@@ -12,6 +12,8 @@ from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
 from controller.adapters.event_json import KINDS, JournalUnreadable, decode, encode
 from controller.search.answer import Capacity, Gate, WarmUpSummary
+from controller.search.earlier import Earlier
+from controller.search.features import Features
 from controller.search.goal import Workload
 from controller.search.journal import (
     Event,
@@ -36,11 +38,16 @@ EVENTS: tuple[Event, ...] = (
         1.5,
         a_goal(
             objectives=tuple(parse_objective(text) for text in OBJECTIVES),
-            workload=Workload("kserve_v2", '{"a": 1}', Law("gamma", 2.0), "ab" * 32),
+            workload=Workload(
+                "kserve_v2", '{"a": 1}', Law("gamma", 2.0), "ab" * 32, replica_header="x"
+            ),
             headers=(("Authorization", "${TOKEN}"),),
             warm_up=Seconds(30.0),
             require=Rate(200.0),
             model="toy",
+            features=Features(open_loop=False),
+            gentle=True,
+            prior=Earlier(Rate(225.0), Rate(214.0), Rate(236.0)),
         ),
         '{"name": "ü"}',
         (("tonnage", "0.1"),),
@@ -94,6 +101,14 @@ def test_a_field_added_later_takes_its_default() -> None:
     del document["warnings"]
     event = decode(json.dumps(document))
     assert event == PreflightPassed(3.0, ("w1", "w2"), 5_000.0, ())
+
+
+def test_a_goal_of_a_journal_without_switches_has_all_of_them_on() -> None:
+    document = json.loads(encode(RunCreated(1.0, a_goal(), "{}")))
+    for name in ("features", "gentle", "prior"):
+        del document["goal"][name]
+    del document["goal"]["workload"]["replica_header"]
+    assert decode(json.dumps(document)) == RunCreated(1.0, a_goal(), "{}")
 
 
 def test_a_field_of_a_later_version_is_ignored() -> None:
