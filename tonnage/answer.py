@@ -60,7 +60,11 @@ def _title(result: Document) -> Text:
 def _lines(result: Document) -> list[Text]:
     capacity = result.get("capacity") or {}
     lines = [Text(headline(result), style="bold")]
-    if capacity.get("safe") is not None and result["status"] == "answered":
+    off = [name for name, is_on in (result.get("features") or {}).items() if not is_on]
+    if off:
+        warning = f"with {', '.join(off)} off: to measure its worth, no capacity to plan with"
+        lines.append(Text(warning, style="yellow"))
+    elif capacity.get("safe") is not None and result["status"] == "answered":
         lines.append(Text(f"safe to plan with: {_rate(capacity['safe'])}"))
     if result.get("spikes"):
         lines.append(Text(_stalls(result["spikes"], capacity.get("strict"))))

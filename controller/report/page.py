@@ -49,8 +49,14 @@ send lag p99 {lag}, {generator["shed"]} shed, {generator["missed"]} missed,
 
 
 def answer(result: Result) -> str:
-    """The status with its numbers, in a few words."""
+    """The status with its numbers, in a few words; with features off it says so."""
     capacity = result["capacity"]
+    off = [name for name, is_on in result["features"].items() if not is_on]
+    note = f" (with {', '.join(off)} off: no capacity to plan with)" if off else ""
+    return _answer_of(result, capacity) + note
+
+
+def _answer_of(result: Result, capacity: Result) -> str:
     strategy = (result["goal"].get("search") or {}).get("strategy", "bayes")
     status, estimate = str(result["status"]), capacity["estimate"]
     if status == "answered" and strategy == "soak" and estimate is not None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
 from contract.report import Ledger
 from contract.units import Seconds
 from controller.errors import Conflict
 from controller.search.answer import Capacity, Gate, WarmUpSummary
+from controller.search.features import Features
 from controller.search.probe import Outcome, Quantiles, Stall, Verdict, Window
 from controller.search.view import RunView
 
@@ -40,6 +42,7 @@ def result_of(view: RunView) -> Result:
         "run": view.run,
         "goal": json.loads(view.document),
         "seed": None if goal is None else goal.seed,
+        "features": asdict(Features() if goal is None else goal.features),
         "versions": dict(view.versions),
         "status": capacity.status,
         "exit_status": capacity.exit_status,

@@ -29,6 +29,7 @@ from controller.run.bounded import cancel, within
 from controller.run.measuring import Measuring
 from controller.run.orders import Order, Orders
 from controller.run.sampling import Samples, sampling
+from controller.search import features
 from controller.search.advice import Advice, Consult
 from controller.search.answer import Capacity
 from controller.search.capacity import advised, ended, interval, observe, propose
@@ -200,6 +201,7 @@ class _Conductor:
         await self._note(PreflightStarted(self._clock.wall()))
         readiness = await self._prepared(ask_target=True)
         warnings = (*readiness.warnings, *_shortfall(self._goal, readiness))
+        warnings = (*warnings, *features.warnings(self._goal.features))
         passed = PreflightPassed(
             self._clock.wall(), readiness.workers, readiness.rate_per_s, warnings
         )

@@ -16,7 +16,7 @@ import math
 from dataclasses import replace
 
 from contract.units import Rate, Seconds
-from controller.search import conclusion, explain, opening
+from controller.search import conclusion, explain, opening, streams
 from controller.search.advice import ADVICE_TIMEOUT_S, Advice, Consult
 from controller.search.answer import Capacity, Interval
 from controller.search.conclusion import ended
@@ -61,6 +61,7 @@ _GRID_S = 0.25  # due-time buckets: what is judged begins and ends with one
 
 def start(goal: Goal) -> Search:
     """Nothing known."""
+    goal = goal.deciding()
     return Search(goal, strategy_of(goal), opening.opened(goal))
 
 
@@ -161,6 +162,7 @@ def _planned(search: Search, ask: Ask) -> Probe:
         measure_s=_on_grid(ask.measure_s),
         rest_s=search.rest_s,
         why=ask.why,
+        streams=streams.streams(search.goal, search.seen, ask.rate),
     )
 
 

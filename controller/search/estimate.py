@@ -25,6 +25,8 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.special import gammaln, ndtr
 
 from contract.units import Rate, Seconds
+from controller.search import gentle
+from controller.search.earlier import lean
 from controller.search.goal import Goal
 
 Floats = NDArray[np.float64]
@@ -77,6 +79,7 @@ class Posterior:
 
     The largest is 1. `marginal` has shape (clustering, capacity): the other axes summed out,
     before the clustering's prior, which depends on what the probes measured of it.
+    `censored_times` budgets of bad arrivals say "too much" and no more.
     """
 
     budget: float
@@ -84,6 +87,7 @@ class Posterior:
     weights: Floats
     marginal: Floats
     probes: int = 0
+    censored_times: float = CENSORED_TIMES
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Posterior):
@@ -107,7 +111,10 @@ class Belief:
 
 
 def prior(goal: Goal, budget: float) -> Posterior:
-    """Every capacity from a little below `low` to a little above `high` alike, on a log scale."""
+    """Every capacity from a little below `low` to a little above `high` alike, on a log scale.
+
+    An earlier result leans on it (`controller.search.earlier`).
+    """
     budget = max(budget, _SMALLEST_BUDGET)
     span = math.log(goal.high * _ABOVE / (goal.low * _BELOW))
     step = min(max(goal.precision / 10, 0.002), 0.01)
@@ -117,7 +124,10 @@ def prior(goal: Goal, budget: float) -> Posterior:
     floor = _FLOOR_PRIOR[:, None, None, None]
     shape = (len(ENVIRONMENTS), len(FLOORS), len(CLUSTERINGS), len(SLOPES), len(log_rates))
     weights = np.broadcast_to(environment * floor * slope[:, None], shape)
-    return _normalised(Posterior(budget, log_rates, weights, np.empty(0)))
+    if goal.prior is not None:
+        weights = weights * lean(goal.prior, log_rates)
+    times = censored_times(goal)
+    return _normalised(Posterior(budget, log_rates, weights, np.empty(0), censored_times=times))
 
 
 def learned(posterior: Posterior, counts: Counts) -> Posterior:
@@ -201,9 +211,14 @@ def log_likelihood_of_counts(judged: int, bad: int, ratio: Floats, clustering: F
     return log_pmf
 
 
-def too_many(budget: float, judged: float) -> float:
+def censored_times(goal: Goal) -> float:
+    """Budgets at which a probe of this goal is stopped, and beyond which it says "too much"."""
+    return gentle.CENSORED_TIMES if goal.gentle else CENSORED_TIMES
+
+
+def too_many(budget: float, judged: float, times: float = CENSORED_TIMES) -> float:
     """Bad arrivals of `judged` beyond which their number tells nothing more."""
-    return max(CENSORED_TIMES * budget * judged, CENSORED_FEWEST)
+    return max(times * budget * judged, CENSORED_FEWEST)
 
 
 def _on_grid(posterior: Posterior, counts: Counts) -> tuple[Floats, Floats]:
@@ -211,7 +226,7 @@ def _on_grid(posterior: Posterior, counts: Counts) -> tuple[Floats, Floats]:
 
     Its largest value is 1 for every clustering; the second array is what that stands for.
     """
-    log_table = _table(posterior.budget, counts)
+    log_table = _table(posterior.budget, counts, posterior.censored_times)
     highest = log_table.max(axis=(0, 2), keepdims=True)
     table = np.exp(np.maximum(log_table - highest, _LEAST_LOG))
     peak = np.exp(np.maximum(highest - highest.max(), _LEAST_LOG))[..., None]
@@ -227,14 +242,14 @@ def _on_grid(posterior: Posterior, counts: Counts) -> tuple[Floats, Floats]:
     return below, peak
 
 
-def _table(budget: float, counts: Counts) -> Floats:
+def _table(budget: float, counts: Counts, times: float) -> Floats:
     """Log likelihood, shape (floor, clustering, x), for x = s (r/c - 1)."""
     x = np.linspace(_X_MIN, _X_MAX, _X_STEPS)
     floor = FLOORS[:, None, None] * budget
     odds = floor + (budget - floor) * np.exp(x)
     ratio = np.clip(odds / (1 + odds), 1e-9, 0.999)
     clusterings = CLUSTERINGS[:, None]
-    too_much = min(too_many(budget, counts.judged) / counts.judged, 0.5)
+    too_much = min(too_many(budget, counts.judged, times) / counts.judged, 0.5)
     if counts.censored or counts.bad > too_much * counts.judged:
         independent = np.maximum(max(counts.judged, 60) / clusterings, 6.0)
         gain = too_much * np.log(ratio / too_much) + (1 - too_much) * np.log(

@@ -37,7 +37,8 @@ class Probe:
     """One rate put to the target. `number` counts from 1; the schedule's seed is (seed, number).
 
     `rest_s` is waited before it, so that the target can work off what the last one left.
-    `why` is one sentence for people.
+    `why` is one sentence for people. `streams` above 0 closes the loop: so many arrivals at most
+    are in flight, see `controller.search.streams`.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Probe:
     ramp_from: Rate = Rate(0.0)
     rest_s: Seconds = Seconds(0.0)
     why: str = ""
+    streams: int = 0
 
     @property
     def judged_from_s(self) -> Seconds:

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
@@ -269,8 +270,8 @@ def _over_any(entries: Iterable[InFlight]) -> int:
 
 
 def _columns(rows: Iterable[tuple[int, ...]], width: int) -> tuple[int, ...]:
-    columns = zip(*rows, strict=True)
-    return tuple(map(sum, columns)) or (0,) * width
+    columns = zip(*rows, strict=True)  # what does not decide is not summed
+    return tuple(map(sum, islice(columns, width))) or (0,) * width
 
 
 def _added(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:

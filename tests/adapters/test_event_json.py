@@ -13,6 +13,8 @@ from contract.units import Rate, Seconds
 from controller.adapters.event_json import KINDS, JournalUnreadable, decode, encode
 from controller.search.advice import Advice
 from controller.search.answer import Capacity, Gate, WarmUpSummary
+from controller.search.earlier import Earlier
+from controller.search.features import Features
 from controller.search.goal import SignalSource, Workload
 from controller.search.journal import (
     Advised,
@@ -42,13 +44,18 @@ EVENTS: tuple[Event, ...] = (
         1.5,
         a_goal(
             objectives=tuple(parse_objective(text) for text in OBJECTIVES),
-            workload=Workload("kserve_v2", '{"a": 1}', Law("gamma", 2.0), "ab" * 32),
+            workload=Workload(
+                "kserve_v2", '{"a": 1}', Law("gamma", 2.0), "ab" * 32, replica_header="x"
+            ),
             headers=(("Authorization", "${TOKEN}"),),
             warm_up=Seconds(30.0),
             require=Rate(200.0),
             model="toy",
             signals=SignalSource(("http://127.0.0.1:9100/metrics",), (("queue", "depth"),)),
             signal_objectives=(parse_signal_objective("max queue <= 5 except 1% of windows"),),
+            features=Features(open_loop=False),
+            gentle=True,
+            prior=Earlier(Rate(225.0), Rate(214.0), Rate(236.0)),
         ),
         '{"name": "ü"}',
         (("tonnage", "0.1"),),
@@ -138,6 +145,14 @@ def test_a_window_journalled_before_there_was_health_still_reads() -> None:
     event = decode(json.dumps(document))
     assert isinstance(event, Measured)
     assert (event.health, event.limit_ratio, event.signals) == (None, None, ())
+
+
+def test_a_goal_of_a_journal_without_switches_has_all_of_them_on() -> None:
+    document = json.loads(encode(RunCreated(1.0, a_goal(), "{}")))
+    for name in ("features", "gentle", "prior"):
+        del document["goal"][name]
+    del document["goal"]["workload"]["replica_header"]
+    assert decode(json.dumps(document)) == RunCreated(1.0, a_goal(), "{}")
 
 
 def test_a_field_of_a_later_version_is_ignored() -> None:

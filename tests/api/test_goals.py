@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from contract.arrivals import Law
+from contract.units import Rate
 from controller.api.goals import rules, simulation_rules
 from controller.api.schemas.faults import goal_of
 from controller.errors import Fault, GoalRefused
+from controller.search.earlier import Earlier
+from controller.search.features import Features
 from tests.api.fakes import Api, goal_document
 
 LOCUSTFILES = {"plain_http": "x = 1", "kserve_v2": "x = 1"}
@@ -57,6 +60,25 @@ BAD = [
     (search(precision=8), "search.precision", "8", "with its sign, such as 0.1%"),
     (search(budget="10"), "search.budget", "10", "a unit of us, ms, s, min or h"),
     (search(budget="0s"), "search.budget", "0s", "must be above zero"),
+    (search(features={"bathing": "off"}), "search.features.bathing", "off", "'batching'?"),
+    (search(features={"replay": "no"}), "search.features.replay", "no", "write on or off"),
+    (search(features=["replay"]), "search.features", "(not shown)", "is not a mapping"),
+    (search(gentle="very"), "search.gentle", "very", "write on or off"),
+    (search(prior="225"), "search.prior", "225", "write arrivals per s, min or h"),
+    (search(prior={"low": "1/s"}), "search.prior", "(not shown)", "an earlier capacity, such as"),
+    (
+        search(prior={"estimate": "9/s", "low": "8/s"}),
+        "search.prior",
+        "(not shown)",
+        "write both low and high",
+    ),
+    (
+        search(prior={"estimate": "9/s", "low": "10/s", "high": "11/s"}),
+        "search.prior",
+        "(not shown)",
+        "in that order",
+    ),
+    (workload(replica_header="x: y"), "workload.replica_header", "x: y", "such as x-replica"),
     (search(seed=-1), "search.seed", "-1", "write at least 0"),
     (search(seed="x"), "search.seed", "x", "whole number"),
     (search(closing_probes=6), "search.closing_probes", "6", "write at most 5"),
@@ -323,3 +345,28 @@ async def test_a_recording_with_a_broken_line_is_refused_with_the_line() -> None
     other, broken = await api.faults(document | {"require": 3})
     assert (other["field"], broken["field"]) == ("require", "workload.requests")
     assert "line 2" in broken["fix"]
+
+
+def test_switches_gentleness_and_an_earlier_capacity_are_read(locustfiles: Path) -> None:
+    asked = search(
+        gentle="on",
+        prior={"estimate": "225/s", "low": "214/s", "high": "236/s"},
+        features={"batching": "off", "open_loop": False, "replay": True},
+    )
+    document = goal_document(**asked, **workload(replica_header="X-Replica"))
+    goal = goal_of(document, rules((), locustfiles))
+    assert goal.gentle
+    assert goal.prior == Earlier(Rate(225.0), Rate(214.0), Rate(236.0))
+    assert goal.features.off == ("batching", "open_loop")
+    assert goal.workload.replica_header == "x-replica"
+    short = goal_of(goal_document(**search(prior="225/s", features=None)), rules((), locustfiles))
+    assert (short.prior, short.features) == (Earlier(Rate(225.0)), Features())
+    assert (short.gentle, short.workload.replica_header) == (False, None)
+
+
+def test_the_first_latency_objective_leads_where_it_decides_alone(locustfiles: Path) -> None:
+    slo = ["error_ratio <= 1%", "p99 response_time <= 150ms", "p50 response_time <= 50ms"]
+    document = goal_document(slo=slo, **search(features={"objectives": "off"}))
+    goal = goal_of(document, rules((), locustfiles))
+    assert [o.text for o in goal.objectives] == [slo[1], slo[2], slo[0]]
+    assert [o.text for o in goal.deciding().objectives] == [slo[1]]

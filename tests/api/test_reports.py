@@ -27,7 +27,7 @@ GATE = Gate(Rate(200.0), True, "safe is 240/s")
 RESULT_FIELDS = {
     "schema_version", "run", "goal", "seed", "versions", "status", "exit_status", "reason",
     "capacity", "gate", "binding_objective", "knee", "calibration", "fingerprint", "warm_up",
-    "spikes", "generator", "probes", "cost",
+    "spikes", "generator", "probes", "cost", "features",
 }  # fmt: skip
 
 
@@ -182,3 +182,14 @@ async def test_an_unknown_kind_of_report_is_refused_with_the_known_ones() -> Non
     answer = await api.http.get(f"/api/v1/runs/{run}/report.pdf")
     assert answer.status_code == 422
     assert "'junit'" in answer.json()["errors"][0]["fix"]
+
+
+async def test_an_answer_with_a_feature_off_says_so_everywhere() -> None:
+    search = goal_document()["search"] | {"features": {"open_loop": "off"}}
+    result = json.loads(await report("json", search=search))
+    assert result["features"] == {
+        "warm_up": True, "replay": True, "signals": True,
+        "objectives": True, "batching": True, "open_loop": False,
+    }  # fmt: skip
+    assert "with open_loop off: no capacity to plan with" in await report("html", search=search)
+    assert "to plan with" not in await report("html")

@@ -72,6 +72,15 @@ def test_the_headline_of_other_strategies(
     assert headline(found) == expected
 
 
+def test_an_answer_with_a_feature_off_is_none_to_plan_with() -> None:
+    known = capacity(estimate=100.0, low=95.0, high=105.0, safe=97.0)
+    features = {"open_loop": False, "replay": True}
+    text = shown(result(status="answered", capacity=known, features=features))
+    assert "with open_loop off: to measure its worth, no capacity to plan with" in text
+    assert "safe to plan with" not in text
+    assert "safe to plan with" in shown(result(status="answered", capacity=known))
+
+
 def test_a_rejected_run_has_no_capacity_at_all() -> None:
     assert headline(result(status="rejected", capacity=None)) == "no number: rejected"
 

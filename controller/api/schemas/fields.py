@@ -29,6 +29,7 @@ from contract.units import (
     parse_ratio,
 )
 from controller.errors import Fault
+from controller.search.earlier import Earlier
 from controller.search.goal import Spikes, StrategyName, WarmUp
 from controller.search.patterns import parse_pattern
 from controller.search.presets import PRESETS
@@ -54,6 +55,10 @@ _STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
 
 def _no_url(url: str) -> None:
     raise UnitError(f"{url!r} cannot be asked here: use another strategy")
+
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_PRIOR_PARTS = ("estimate", "low", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +206,36 @@ def _signals_url(value: Any, info: ValidationInfo[Rules]) -> str:
     return value
 
 
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("on", "off"):
+        return bool(value == "on")
+    raise UnitError(f"{value!r} is not a switch: write on or off")
+
+
+def _prior(value: Any) -> Earlier:
+    if not isinstance(value, dict):
+        return Earlier(parse_rate(value))
+    if "estimate" not in value or not set(value) <= set(_PRIOR_PARTS):
+        raise UnitError(
+            "write an earlier capacity, such as 225/s or {estimate: 225/s, low: 214/s, high: 236/s}"
+        )
+    rates = {name: parse_rate(rate) for name, rate in value.items() if rate is not None}
+    low, high = rates.get("low"), rates.get("high")
+    if (low is None) != (high is None):
+        raise UnitError("has one end of its interval: write both low and high, or neither")
+    if low is not None and high is not None and not 0 < low <= rates["estimate"] <= high:
+        raise UnitError("low, estimate and high must be above zero and in that order")
+    return Earlier(rates["estimate"], low, high)
+
+
+def _response_header(value: Any) -> str:
+    if isinstance(value, str) and _HEADER_NAME.fullmatch(value):
+        return value.lower()
+    raise UnitError(f"{value!r} is not a header name: write one such as x-replica")
+
+
 def _text(about: str, example: str, pattern: str | None = None) -> WithJsonSchema:
     schema: dict[str, Any] = {"type": "string", "description": about, "examples": [example]}
     return WithJsonSchema(schema | ({"pattern": pattern} if pattern else {}))
@@ -275,6 +310,33 @@ UrlField = Annotated[
     str,
     PlainValidator(_url),
     _text("URL that strategy external asks for rates.", "http://127.0.0.1:9000/next"),
+]
+SwitchField = Annotated[
+    bool, PlainValidator(_switch), WithJsonSchema({"enum": [True, False, "on", "off"]})
+]
+_RATE_SCHEMA = {"type": "string", "examples": ["225/s"], "pattern": _RATE_PATTERN}
+PriorField = Annotated[
+    Earlier,
+    PlainValidator(_prior),
+    WithJsonSchema(
+        {
+            "description": "An earlier capacity of the same model, with its interval if known.",
+            "anyOf": [
+                _RATE_SCHEMA,
+                {
+                    "type": "object",
+                    "required": ["estimate"],
+                    "additionalProperties": False,
+                    "properties": dict.fromkeys(_PRIOR_PARTS, _RATE_SCHEMA),
+                },
+            ],
+        }
+    ),
+]
+ResponseHeaderField = Annotated[
+    str,
+    PlainValidator(_response_header),
+    _text("Response header in which replicas give their names.", "x-replica"),
 ]
 TargetField = Annotated[
     str,

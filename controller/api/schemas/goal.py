@@ -30,11 +30,14 @@ from controller.api.schemas.fields import (
     LawField,
     ObjectiveField,
     PrecisionField,
+    PriorField,
     RateField,
     RequestsField,
+    ResponseHeaderField,
     Rules,
     SpikesField,
     StrategyField,
+    SwitchField,
     TargetField,
     UrlField,
     UserField,
@@ -48,6 +51,7 @@ from controller.api.schemas.signals import (
     source_of,
 )
 from controller.errors import Fault
+from controller.search.features import Features
 from controller.search.goal import Goal, Spikes, StrategyName, WarmUp, Workload
 from controller.search.signal_objectives import SignalObjective
 
@@ -93,6 +97,7 @@ class WorkloadDocument(_Part):
     arrivals: Annotated[LawField, _written_default("poisson")] = Law("poisson")
     requests: RequestsField | None = None
     timeout: DurationField | None = None
+    replica_header: ResponseHeaderField | None = None
 
     @field_validator("options")
     @classmethod
@@ -101,6 +106,17 @@ class WorkloadDocument(_Part):
         if faults:
             refuse(*faults)
         return options
+
+
+class FeaturesDocument(_Part):
+    """Switches of the method's features, to measure what each is worth; on or off."""
+
+    warm_up: SwitchField = True
+    replay: SwitchField = True
+    signals: SwitchField = True
+    objectives: SwitchField = True
+    batching: SwitchField = True
+    open_loop: SwitchField = True
 
 
 class SearchDocument(_Part):
@@ -125,6 +141,14 @@ class SearchDocument(_Part):
         if fault is not None:
             refuse(fault)
         return value
+
+    gentle: SwitchField = False
+    prior: PriorField | None = None
+    features: Annotated[
+        FeaturesDocument,
+        BeforeValidator(_object_or_nothing),
+        Field(default_factory=FeaturesDocument),
+    ]
 
     @field_validator("high")
     @classmethod
@@ -229,7 +253,7 @@ class GoalDocument(_Part):
         return Goal(
             name=name,
             targets=tuple(self.target),
-            objectives=tuple(o for o in self.slo if isinstance(o, Objective)),
+            objectives=self._objectives(),
             low=self.search.rate if soak else self.search.low,
             high=self.search.rate if soak else self.search.high,
             workload=self._workload(),
@@ -247,7 +271,17 @@ class GoalDocument(_Part):
             signals=source_of(self.signals, self.target),
             signal_objectives=tuple(o for o in self.slo if isinstance(o, SignalObjective)),
             advisor=self.search.url or None,
+            features=Features(**self.search.features.model_dump()),
+            gentle=self.search.gentle,
+            prior=self.search.prior,
         )
+
+    def _objectives(self) -> tuple[Objective, ...]:
+        """In the order given; where one alone decides, the first of latency leads."""
+        of_arrivals = tuple(o for o in self.slo if isinstance(o, Objective))
+        if self.search.features.objectives:
+            return of_arrivals
+        return tuple(sorted(of_arrivals, key=lambda objective: objective.limit_s is None))
 
     def _workload(self) -> Workload:
         largest_s = _largest_limit_s(self.slo)
@@ -258,6 +292,7 @@ class GoalDocument(_Part):
             law=self.workload.arrivals,
             requests=self.workload.requests,
             timeout_s=self.workload.timeout or by_limit_s,
+            replica_header=self.workload.replica_header,
         )
 
 

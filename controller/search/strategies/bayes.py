@@ -4,6 +4,8 @@
     narrow    at the median of the binding posterior x {0.99, 1, 1.01}, longer as it narrows
     close     long probes at the estimate and at the 5 % quantile, then stop if still narrow
 
+A gentle goal has smaller steps and the 35 % quantile for the median (`controller.search.gentle`).
+
 One posterior per objective (`controller.search.estimate`) learns from every probe; the binding
 one has the smallest median, and the interval is its own. The posterior is the damping: a probe
 that contradicts the others moves it back, nothing is ruled out by one verdict.
@@ -15,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from contract.units import Rate, Seconds, format_rate
-from controller.search import signals
+from controller.search import gentle, signals
 from controller.search.answer import Interval
 from controller.search.estimate import (
     Belief,
@@ -84,10 +86,16 @@ class Bayes:
 
     @classmethod
     def knowing_nothing(cls, goal: Goal) -> Bayes:
-        return cls(goal, tuple(prior(goal, o.budget) for o in goal.judged_by), goal.low)
+        first, recalled = goal.low, goal.prior is not None
+        if goal.prior is not None:
+            first = min(max(goal.prior.start, goal.low), goal.high)
+        posteriors = tuple(prior(goal, o.budget) for o in goal.judged_by)
+        return cls(goal, posteriors, first, placed_at=recalled)
 
     def placed(self, supported: Rate) -> Bayes:
         first = max(self.goal.low, Rate(FIRST_RATIO * supported))
+        if self.goal.prior is not None:
+            first = min(supported, max(first, self.goal.prior.start))
         return replace(self, first=first, placed_at=True, supported=supported)
 
     def observe(self, outcome: Outcome) -> Bayes:
@@ -122,8 +130,8 @@ class Bayes:
         if self._closing(standing.interval):
             if self.closings >= 2 * self.goal.closing_probes:
                 return Finding("answered")
-            return self._close(standing.interval)
-        return self._narrow(standing.interval)
+            return self._close(standing)
+        return self._narrow(standing)
 
     def standing(self) -> Standing | None:
         return self._standing() if self.probes else None
@@ -140,21 +148,35 @@ class Bayes:
     def _climb(self) -> Ask:
         if self.last_passed is None:
             return self._probe(self.first, RAMP_S, "where the ramp begins")
-        blind = PLACED_STEP if self.placed_at else BLIND_STEP
-        step = min(blind, STRAINED_STEP) if self.was_strained else blind
-        rate = min(self.goal.high, Rate(self.last_passed * step))
+        rate = min(self.goal.high, Rate(self.last_passed * self._step()))
         if rate >= self.goal.high:
             again = Seconds(20.0 if self.high_passes else RAMP_S)
             return self._probe(rate, again, "does even the highest rate pass")
         return self._probe(rate, RAMP_S, "everything passed so far")
 
-    def _narrow(self, known: Interval) -> Ask:
+    def _step(self) -> float:
+        if self.goal.gentle:
+            blind = gentle.PLACED_STEP if self.placed_at else gentle.BLIND_STEP
+            return min(blind, gentle.STRAINED_STEP) if self.was_strained else blind
+        blind = PLACED_STEP if self.placed_at else BLIND_STEP
+        return min(blind, STRAINED_STEP) if self.was_strained else blind
+
+    def _aim(self, standing: Standing) -> Rate:
+        """The rate that tells most: the binding median, or below it where others need the target."""
+        if not self.goal.gentle:
+            return standing.interval.estimate
+        belief = self.beliefs()[standing.objective]
+        (aimed,) = quantiles(belief.posterior, (gentle.AIM,), belief.clustering)
+        return aimed
+
+    def _narrow(self, standing: Standing) -> Ask:
+        known = standing.interval
         width = known.width
         stage_s = next(seconds for least, seconds in STAGES if width > least)
         spread = SPREAD[self.probes % len(SPREAD)] if width < SPREAD_WIDTH else 1.0
         why = f"the capacity lies between {format_rate(known.low)} and {format_rate(known.high)}"
         held_s = max(stage_s, self._remembered_s(known)) if width < SPREAD_WIDTH else stage_s
-        return self._probe(Rate(known.estimate * spread), Seconds(held_s), why)
+        return self._probe(Rate(self._aim(standing) * spread), Seconds(held_s), why)
 
     def _remembered_s(self, known: Interval) -> Seconds:
         """As long as the target's memory asks for, as far as probes so far can tell of it."""
@@ -165,14 +187,14 @@ class Bayes:
         owed = self.closings < 2 * self.goal.closing_probes
         return known.width <= self.goal.precision * (CLOSING_SLACK if owed else 1.0)
 
-    def _close(self, known: Interval) -> Ask:
+    def _close(self, standing: Standing) -> Ask:
         if self.closings % 2 == 0:
-            rate, why = known.estimate, "confirm the estimate"
+            rate, why = self._aim(standing), "confirm the estimate"
         else:
-            rate, why = known.low, "confirm the low end"
+            rate, why = standing.interval.low, "confirm the low end"
         wanted_s = CLOSING_TIMES / self.goal.precision
         closing_s = min(max(wanted_s, SHORTEST_CLOSING_S), LONGEST_CLOSING_S)
-        held_s = Seconds(max(closing_s, self._remembered_s(known)))
+        held_s = Seconds(max(closing_s, self._remembered_s(standing.interval)))
         return self._probe(rate, held_s, why, "closing")
 
     def _probe(
@@ -184,7 +206,8 @@ class Bayes:
     ) -> Ask:
         goal = self.goal
         if self.failed and self.supported is not None:
-            rate = min(rate, Rate(HIGHEST_STEP * self.supported))
+            highest = gentle.HIGHEST_STEP if goal.gentle else HIGHEST_STEP
+            rate = min(rate, Rate(highest * self.supported))
         rate = min(max(rate, goal.low), goal.high)
         enough_s = min(ARRIVALS / rate, LONGEST_FOR_ARRIVALS_S)
         held_s = Seconds(max(measure_s, enough_s, LIMITS * goal.largest_limit_s))
