@@ -54,10 +54,10 @@ class Pace:
         self._drop(int(at_s // PIECE_S))
 
     def work(self, times_s: Floats) -> Floats:
-        """W at times in order."""
+        """W at times, in any order."""
         if self.steady or not len(times_s):
             return times_s
-        self._reach(float(times_s[-1]))
+        self._reach(float(times_s.max()))
         done: Floats = np.interp(times_s, self._times, self._work)
         return done
 

@@ -42,7 +42,7 @@ def batches() -> list[Any]:
 
 
 def queue() -> list[Any]:
-    return _gone_through(fifo.Fifo(6, 30, Law(0.02, 0.8).draws(3)))
+    return _gone_through(fifo.Fifo(6, 30, fifo.Drawn(Law(0.02, 0.8).draws(3))))
 
 
 def _gone_through(family: Family) -> list[Any]:
