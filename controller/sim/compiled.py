@@ -1,7 +1,7 @@
 """How do the inner loops of the simulation run at the speed of compiled code?
 
-Where numba is installed they are compiled; elsewhere they run as they stand, with the same results
-in some twenty times the time. Compiled code is kept beside the sources, by a hash of all of them:
+Where TONNAGE_COMPILE=1 asks for it and numba is installed they are compiled, which takes half a
+minute once; elsewhere they run as they stand, with the same results in some twenty times the time. Compiled code is kept beside the sources, by a hash of all of them:
 a loop that calls another is compiled anew when that one changes, which numba alone does not see.
 """
 
@@ -10,9 +10,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
+
+WISH = "TONNAGE_COMPILE"
 
 Loop = TypeVar("Loop", bound=Callable[..., Any])
 
@@ -30,7 +33,7 @@ def as_written(loop: Callable[..., Any]) -> Callable[..., Any]:
 
 def _compiler() -> Any:
     """numba, told where to keep what it compiles, or None."""
-    if importlib.util.find_spec("numba") is None:
+    if os.environ.get(WISH) != "1" or importlib.util.find_spec("numba") is None:
         return None
     numba = importlib.import_module("numba")
     here = Path(__file__).parent
