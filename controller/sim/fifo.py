@@ -8,6 +8,7 @@ finds `queue_bound` others waiting is turned away.
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 
@@ -18,12 +19,29 @@ from controller.sim.serving import Ends, Requests
 from controller.sim.target import TURNED_AWAY, TURNED_AWAY_S, Keys, Kinds
 
 
+class Takes(Protocol):
+    """How long the next requests take."""
+
+    def take(self, requests: Requests) -> Floats:
+        """In s at nominal speed, in the order of the requests."""
+
+
+class Drawn:
+    """By a law alone."""
+
+    def __init__(self, draws: Draws) -> None:
+        self._draws = draws
+
+    def take(self, requests: Requests) -> Floats:
+        return self._draws.take(len(requests.keys))
+
+
 class Fifo:
     """A family with one queue; `queue_bound` 0: as many as come may wait."""
 
     has_phases = False
 
-    def __init__(self, servers: int, queue_bound: int, takes: Draws) -> None:
+    def __init__(self, servers: int, queue_bound: int, takes: Takes) -> None:
         self._takes = takes
         self._bound = queue_bound
         self._free = np.full(servers, -math.inf)  # a heap
@@ -33,7 +51,7 @@ class Fifo:
     def go(self, requests: Requests, through: float) -> Ends:  # noqa: ARG002 - all is known at once
         count = len(requests.keys)
         ends, errors = np.empty(count), np.zeros(count, dtype=np.int8)
-        takes = self._takes.take(count)
+        takes = self._takes.take(requests)
         if self._bound:
             refused = _bounded(
                 (requests.work, requests.sent_s),

@@ -113,4 +113,7 @@ def buckets_of(
 
 def ticks_of(rows: Whole) -> tuple[Tick, ...]:
     """Completions by 20 ms and replica."""
-    return tuple(Tick(index, completed, errors) for index, _, completed, errors in rows.tolist())
+    return tuple(
+        Tick(index, completed, errors, replica)
+        for index, replica, completed, errors in rows.tolist()
+    )

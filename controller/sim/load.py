@@ -64,6 +64,7 @@ class Load:
         self._timeout_ns = round(terms.timeout_s * 1e9)
         self._key = terms.schedule.probe << _KEY_BITS
         self._arrivals = Arrivals(terms.schedule, trouble)
+        self._replicas = tuple(f"replica-{place + 1}" for place in range(target.replicas))
         self._misses = trouble.missed_ratio > 0
         self._next = 0
         self._open = _NONE
@@ -175,6 +176,7 @@ class Load:
             send_lag=Histogram.of(lags),
             requests=len(response) - int(kinds[TIMED_OUT_KIND]),
             errors=_errors(kinds),
+            replicas=self._replicas,
         )
 
 

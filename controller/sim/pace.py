@@ -33,8 +33,8 @@ class Pace:
         self.steady = conditions.steady and not conditions.warms_up
         self._pieces = Pieces(conditions, seed)
         self._cold_s: list[float] = []
-        self._times = np.zeros(1)
-        self._work = np.zeros(1)
+        self._room = np.zeros((2, 1024))  # when the speed changes, and W by then
+        self._times, self._work = self._room[:, :1]
         self._starts: list[int] = []  # of the pieces, in the arrays above
 
     @property
@@ -54,10 +54,10 @@ class Pace:
         self._drop(int(at_s // PIECE_S))
 
     def work(self, times_s: Floats) -> Floats:
-        """W at times in order."""
+        """W at times, in any order."""
         if self.steady or not len(times_s):
             return times_s
-        self._reach(float(times_s[-1]))
+        self._reach(float(times_s.max()))
         done: Floats = np.interp(times_s, self._times, self._work)
         return done
 
@@ -95,7 +95,7 @@ class Pace:
         """Forget the pieces from `number` on."""
         if number < len(self._starts):
             start = self._starts[number]
-            self._times, self._work = self._times[: start + 1], self._work[: start + 1]
+            self._times, self._work = self._room[:, : start + 1]
             del self._starts[number:]
 
     def _append(self, number: int) -> None:
@@ -104,9 +104,12 @@ class Pace:
             times, speeds = self._warmed(times, speeds)
         ends = np.append(times[1:], (number + 1) * PIECE_S)
         work = self._work[-1] + np.cumsum((ends - times) * speeds)
-        self._starts.append(len(self._times) - 1)
-        self._times = np.concatenate((self._times, ends))
-        self._work = np.concatenate((self._work, work))
+        before, after = len(self._times), len(self._times) + len(ends)
+        self._starts.append(before - 1)
+        if after > self._room.shape[1]:
+            self._room = np.concatenate((self._room, np.zeros((2, 2 * after))), axis=1)
+        self._room[0, before:after], self._room[1, before:after] = ends, work
+        self._times, self._work = self._room[:, :after]
 
     def _warmed(self, times: Floats, speeds: Floats) -> tuple[Floats, Floats]:
         """A piece with the warm-ups that it lies in."""

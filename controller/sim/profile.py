@@ -26,7 +26,7 @@ import numpy as np
 from controller.sim.compiled import compiled
 from controller.sim.draws import Floats, Generator, random_for
 
-PIECE_S = 64.0
+PIECE_S = 256.0
 DRIFT_PERIOD_S = 600.0
 SLOWEST, FASTEST = 0.2, 5.0
 """What drift and step may come to."""

@@ -53,7 +53,7 @@ class Family(Protocol):
         """Take requests, then let work time pass until `through`, that instant included."""
 
     def next_end(self) -> float:
-        """The next end, in work time, that is not told yet if nothing more comes."""
+        """Before when no end comes, in work time, that is not told yet if nothing more comes."""
 
 
 class SimulatedTarget:

@@ -77,4 +77,4 @@ class Target(Protocol):
         """
 
     def next_end_s(self) -> float:
-        """When the next end comes that is not told yet if no more is sent; infinite for none."""
+        """Before when no end comes that is not told yet, if no more is sent; infinite for none."""

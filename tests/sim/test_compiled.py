@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from controller.sim import batch, counting, fifo, heaps, profile
-from controller.sim.compiled import as_written
+from controller.sim.compiled import as_written, compile_loops
 from controller.sim.counting import BETWEEN_TOKENS, ERROR_RATIO, GOODPUT, RESPONSE, SERVICE
-from controller.sim.draws import Floats
 from controller.sim.laws import Law
 from controller.sim.serving import Family, Requests
-
-MODULES = (batch, counting, fifo, heaps, profile)
-
-
-@pytest.fixture
-def uncompiled(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Put every loop back as it was written, wherever it is called."""
-
-    def put_back() -> None:
-        for module in MODULES:
-            for name, value in list(vars(module).items()):
-                if as_written(value) is not value:
-                    monkeypatch.setattr(module, name, as_written(value))
-
-    return put_back
-
-
-def arrivals(count: int) -> Floats:
-    times: Floats = np.cumsum(np.random.default_rng(5).exponential(size=count)) / 300.0
-    return times
+from tests.sim.serving import EVERY_FAMILY, TROUBLES, arrivals, served
 
 
 def batches() -> list[Any]:
@@ -42,11 +21,11 @@ def batches() -> list[Any]:
 
 
 def queue() -> list[Any]:
-    return _gone_through(fifo.Fifo(6, 30, Law(0.02, 0.8).draws(3)))
+    return _gone_through(fifo.Fifo(6, 30, fifo.Drawn(Law(0.02, 0.8).draws(3))))
 
 
 def _gone_through(family: Family) -> list[Any]:
-    sent_s, found = arrivals(2000), []
+    sent_s, found = arrivals(300.0, 2000), []
     for first in range(0, 2000, 100):
         some = sent_s[first : first + 100]
         keys = np.arange(first, first + 100)
@@ -79,13 +58,26 @@ def noise() -> list[Any]:
     return list(profile._wander(np.random.default_rng(2).standard_normal(99), 0.3, 0.9, 0.0))
 
 
-@pytest.mark.parametrize("found", [batches, queue, counts, noise])
-def test_a_loop_gives_the_same_compiled_and_as_written(
-    found: Callable[[], list[Any]], uncompiled: Callable[[], None]
-) -> None:
-    quick = found()
-    uncompiled()
-    assert found() == quick
+def every_family() -> list[Any]:
+    sent_s = arrivals(300.0, 600)
+    troubled = [served(url + TROUBLES, sent_s) for url in EVERY_FAMILY.values()]
+    return [told.ends_s.tolist() for told in troubled]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_loops_give_the_same_compiled_and_as_written() -> None:
+    looked_at = (batches, queue, counts, noise, every_family)
+    written = [found() for found in looked_at]
+    assert compile_loops()
+    try:
+        assert hasattr(batch._batch, "py_func")
+        assert hasattr(vars(batch)["replace_first"], "py_func")  # wherever it is named
+        quick = [found() for found in looked_at]
+    finally:
+        as_written()
+    assert not hasattr(batch._batch, "py_func")
+    assert quick == written
 
 
 def test_heaps_keep_the_smallest_on_top() -> None:
