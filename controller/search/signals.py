@@ -61,7 +61,7 @@ class Facts:
 
 def source_of(goal: Goal) -> SignalSource | None:
     """What is to be read for this goal: the one place that decides whether signals are used."""
-    return goal.signals
+    return goal.signals if goal.features.signals else None
 
 
 def counted(

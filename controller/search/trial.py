@@ -51,6 +51,7 @@ def begin(search: Search, probe: Probe) -> Trial:
         search.saturated_per_s,
         unloaded_s=search.unloaded_s,
         burst=search.burst,
+        batching=search.goal.features.batching,
     )
     return Trial(setting, tally.empty(setting), signal_beliefs=beliefs[of_arrivals:])
 

@@ -180,6 +180,8 @@ class Bayes:
 
     def _remembered_s(self, known: Interval) -> Seconds:
         """As long as the target's memory asks for, as far as probes so far can tell of it."""
+        if not self.goal.features.batching:
+            return Seconds(0.0)
         wanted_s = enough_s(self.seen, known.estimate)
         return Seconds(min(wanted_s, self.goal.budget_s * MOST_OF_BUDGET))
 
