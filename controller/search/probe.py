@@ -15,10 +15,11 @@ from typing import Literal
 
 from contract.report import Ledger
 from contract.units import Rate, Seconds
+from controller.search.answer import Course
 
-Purpose = Literal["scale", "warm_up", "search", "closing", "check"]
+Purpose = Literal["scale", "warm_up", "search", "closing", "check", "sentinel"]
 """Why a probe is sent: find the scale (evidence discarded), warm up, search, confirm the
-estimate, or check that the target still answers at all."""
+estimate, check that the target still answers at all, or see that it is still the same (sentinel)."""
 
 
 class Verdict(StrEnum):
@@ -96,8 +97,10 @@ class Outcome:
     """Verdict of one probe, why, and what it cost.
 
     `rule` names the rule that decided (R1 curtail, R2 backlog, R4 safety, R5 accept, end, void);
-    for a warm-up how it went (flat, warm_up, not_steady, fixed). `seconds` is wall time including rest, drain and overhead; the conductor
+    for a warm-up how it went (flat, warm_up, slowdown, cyclic, not_steady, fixed). `seconds` is wall time including rest, drain and overhead; the conductor
     fills it in. `error_ratio` is of the judged arrivals; `errors` the commonest kinds.
+    `levels` are mean ln(service time) per second of a steady warm-up or a sentinel.
+    `front_cut_s`: so much of the front was another regime and is not judged.
     """
 
     probe: Probe
@@ -118,3 +121,6 @@ class Outcome:
     in_flight_at_end: int = 0
     steady: bool | None = None
     seconds: Seconds = Seconds(0.0)
+    course: Course | None = None
+    levels: tuple[float, ...] = ()
+    front_cut_s: Seconds = Seconds(0.0)

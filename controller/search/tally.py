@@ -217,7 +217,7 @@ def _sample(tally: Tally, through_s: Seconds, totals: Ledger) -> Sample:
 
 
 def _levels(setting: Setting, buckets: Iterable[DueBucket]) -> tuple[Level, ...]:
-    if setting.probe.purpose != "warm_up":
+    if setting.probe.purpose not in ("warm_up", "sentinel"):
         return ()
     return tuple(
         Level(b.index, b.service_time.count, float(b.service_time.counts @ _LOG_TIMES))

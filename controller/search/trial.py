@@ -103,7 +103,9 @@ def _warmed(trial: Trial) -> Outcome | None:
     return replace(
         outcome,
         evidence=_evidence(trial, Stop(found.kind, found.reason, passed=True)),
-        steady=found.kind != "not_steady",
+        steady=found.steady,
+        course=found.course,
+        levels=found.levels,
     )
 
 
