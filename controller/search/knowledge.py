@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contract.objectives import Objective
 from contract.units import Rate, Seconds
 from controller.search.goal import Goal
 from controller.search.opening import Opening
 from controller.search.probe import Evidence
-from controller.search.strategy import Strategy
+from controller.search.sentinel import Sentinel
+from controller.search.strategy import Ask, Strategy
 
 UNMATCHED_FEWEST = 100
 """Of fewer arrivals, none may have made a request that is rare."""
@@ -33,7 +34,7 @@ class Search:
     `probes` counts every decided probe, void ones too; `voids` those in a row, `void_probes` all.
     `least_passed` and `most_passed` are (rate, probe number). `saturated_per_s` is the most a
     saturated target completed. `seen` is the evidence of search and closing probes, `decided` how
-    many arrivals those of them ended that ran their course.
+    many arrivals those of them ended that ran their course. `again` is a probe to be repeated.
     """
 
     goal: Goal
@@ -53,6 +54,8 @@ class Search:
     suspicion: Suspicion | None = None
     seen: tuple[Evidence, ...] = ()
     decided: int = 0
+    sentinel: Sentinel = field(default_factory=Sentinel)
+    again: Ask | None = None
 
     @property
     def remaining_s(self) -> Seconds:

@@ -50,6 +50,8 @@ FASTER, SLOWER = 0.1, 0.15
 """Changes of the level, in ln(seconds), that are more than noise."""
 WANDERING, STILL_MOVING, JUMP = 0.12, 0.05, 0.2
 """At the end: between the first and the last third, the second and the last, and of a late step."""
+FILLING_WINDOWS = 5
+"""A queue that fills within these is no target that gets slower."""
 _CONFIDENCE = 0.95
 _TAUS = np.geomspace(3.0, 400.0, 28)
 _LIKELY = 2.7
@@ -229,7 +231,7 @@ def _slower(levels: Floats, known: Description) -> float:
     if known.shape == "decay":
         return float(levels[-FEWEST_WINDOWS:].mean() - levels[:FEWEST_WINDOWS].mean())
     parts = [float(part.mean()) for part in np.split(levels, known.starts) if len(part)]
-    earlier = parts[:-1] if len(parts) < 2 or known.starts[0] > FEWEST_WINDOWS else parts[1:-1]
+    earlier = parts[:-1] if len(parts) < 2 or known.starts[0] > FILLING_WINDOWS else parts[1:-1]
     error = neighbour_spread(levels) / math.sqrt(FEWEST_WINDOWS / 2)
     return parts[-1] - min(earlier, default=parts[-1]) - 2 * error
 

@@ -174,6 +174,37 @@ def settled(tally: Tally, age_s: float) -> Tally:
     )
 
 
+def behind(tally: Tally, from_s: float) -> Tally:
+    """The judged arrivals due from `from_s` on; the time and the totals stay."""
+    width = len(tally.judged)
+    buckets = tuple(b for b in tally.buckets if b.index * BUCKET_S >= from_s - 1e-6)
+    waiting = tuple(e for e in tally.in_flight if e.index * BUCKET_S >= from_s - 1e-6)
+    return replace(
+        tally,
+        judged=_columns((b.judged for b in buckets), width),
+        bad=_columns((b.bad for b in buckets), width),
+        over_limit=_columns((entry.over_limit for entry in waiting), width),
+        sent=sum(b.sent for b in buckets),
+        decided=sum(_decided(b) for b in buckets),
+        faults=sum(b.failed + b.timed_out for b in buckets),
+        waiting=sum(entry.count for entry in waiting),
+        in_flight=waiting,
+        buckets=buckets,
+    )
+
+
+def judged_levels(tally: Tally) -> list[float]:
+    """Mean ln(service time) of the judged due buckets, in order; nan where nothing was answered."""
+    sums: dict[int, tuple[int, float]] = {}
+    for bucket in tally.buckets:
+        count, total = sums.get(bucket.index, (0, 0.0))
+        added = float(bucket.service_time.counts @ _LOG_TIMES) if bucket.service_time.count else 0.0
+        sums[bucket.index] = count + bucket.service_time.count, total + added
+    return [
+        total / count if count else math.nan for _, (count, total) in sorted(sums.items())
+    ]
+
+
 def scheduled(tally: Tally, until_s: float) -> int:
     """Judged arrivals due before `until_s`; reports tell of later ones too."""
     return sum(b.scheduled - b.cancelled for b in tally.buckets if ends_by(b.index, until_s))

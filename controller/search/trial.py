@@ -17,6 +17,7 @@ from contract.units import Rate, Seconds
 from controller.search import explain, steadiness, stop_rules, tally, void_rules
 from controller.search.capacity import Search
 from controller.search.clustering import blocks, clustering, exceedance_clustering
+from controller.search.fronts import front_cut_s
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
 from controller.search.relaxation import autocorrelation_s
 from controller.search.stop_rules import Stop
@@ -70,8 +71,26 @@ def conclude(trial: Trial) -> Outcome:
         return void(trial, "the reports ended before the probe did; see the workers' logs")
     if setting.probe.purpose == "warm_up":
         return _warmed(trial) or void(trial, "the reports ended before the warm-up did")
-    stop = Stop("end", _judged_reason(trial), passed=_passed(setting, seen))
-    return _sound(trial, stop)
+    cut_s = _front_cut_s(trial)
+    if cut_s > 0:
+        trial = _behind(trial, cut_s)
+    stop = Stop("end", _judged_reason(trial), passed=_passed(trial.setting, trial.tally))
+    return replace(_sound(trial, stop), probe=setting.probe, front_cut_s=cut_s)
+
+
+def _front_cut_s(trial: Trial) -> Seconds:
+    if trial.setting.probe.purpose not in ("search", "closing"):
+        return Seconds(0.0)
+    return front_cut_s(tally.judged_levels(trial.tally), tally.BUCKET_S)
+
+
+def _behind(trial: Trial, cut_s: Seconds) -> Trial:
+    """The trial as if it had settled for so much longer."""
+    probe = trial.setting.probe
+    settle_s, measure_s = Seconds(probe.settle_s + cut_s), Seconds(probe.measure_s - cut_s)
+    later = replace(probe, settle_s=settle_s, measure_s=measure_s)
+    setting = replace(trial.setting, probe=later)
+    return Trial(setting, tally.behind(trial.tally, later.judged_from_s))
 
 
 def void(trial: Trial, reason: str) -> Outcome:
@@ -88,7 +107,10 @@ def _sound(trial: Trial, stop: Stop) -> Outcome:
     outcome = _outcome(trial, verdict, stop.rule, stop.reason)
     if not (trial.tally.decided or any(trial.tally.known) or stop.spoiled):
         return void(trial, "no arrival was judged: the probe was too short for its rate")
-    return replace(outcome, evidence=_evidence(trial, stop))
+    outcome = replace(outcome, evidence=_evidence(trial, stop))
+    if trial.setting.probe.purpose == "sentinel":
+        return replace(outcome, levels=steadiness.level_windows(trial.setting, trial.tally))
+    return outcome
 
 
 def _warmed(trial: Trial) -> Outcome | None:
