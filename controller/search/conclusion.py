@@ -35,6 +35,7 @@ def ended(search: Search, status: Status, reason: str) -> Capacity:
         binding_objective=_binding(search),
         gate=_gate(search, status, None),
         warm_up=search.opening.summary,
+        drifts=search.sentinel.drifts,
     )
 
 
@@ -78,6 +79,7 @@ def _beyond(search: Search, status: Status) -> Capacity:
         reason=explain.beyond(status, rate, cost),
         gate=_gate(search, status, None),
         warm_up=search.opening.summary,
+        drifts=search.sentinel.drifts,
         binding_objective=_binding(search) if status == "at_most" else None,
     )
 
@@ -109,6 +111,7 @@ def _answered(search: Search) -> Capacity:
         warm_up=search.opening.summary,
         stalls=count,
         stalled_ratio=ratio,
+        drifts=search.sentinel.drifts,
     )
 
 
@@ -164,6 +167,8 @@ def _refusal(search: Search) -> str | None:
     summary = search.opening.summary
     if summary is not None and not summary.steady:
         return explain.not_steady(summary)
+    if not search.sentinel.steady:
+        return explain.drifting(search.sentinel.drifts)
     standing = search.strategy.standing()
     short = None if standing is None else _short(search, standing.interval.estimate)
     return None if short is None else explain.too_short(*short)

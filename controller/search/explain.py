@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from contract.objectives import Objective
 from contract.units import format_duration, format_rate, format_ratio
-from controller.search.answer import Interval, Status, WarmUpSummary
+from controller.search.answer import Drift, Interval, Status, WarmUpSummary
 from controller.search.goal import Goal, StrategyName
 from controller.search.probe import Cause, SignalSummary, Stall
 from controller.search.signal_objectives import SignalObjective
@@ -228,6 +228,22 @@ def _texts(objectives: tuple[Objective, ...]) -> str:
 def longer_look(rate: float) -> str:
     """Why one more probe is sent although the interval is narrow."""
     return f"were the others long enough for what the target remembers: {format_rate(rate)}"
+
+
+def repeated(front_s: float) -> str:
+    """Why a probe is sent once more."""
+    return (
+        f"once more, for the first {duration(front_s)} of it were slower than the rest: what was"
+        " new at this rate is there now"
+    )
+
+
+def drifting(drifts: tuple[Drift, ...]) -> str:
+    """No interval, for it was not one target that was measured."""
+    return (
+        f"the target was not steady, so no interval is given: it became another one"
+        f" {len(drifts)} times; in probe {drifts[-1].at_probe}, {drifts[-1].reason}"
+    )
 
 
 def too_short(longest_s: float, relaxation_s: float) -> str:

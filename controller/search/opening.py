@@ -15,7 +15,7 @@ from typing import Literal
 
 from contract.units import Rate, Seconds, format_duration, format_rate
 from controller.search import gentle, signals
-from controller.search.answer import WarmUpSummary
+from controller.search.answer import WarmUpKind, WarmUpSummary
 from controller.search.goal import Goal
 from controller.search.probe import Outcome, Verdict
 from controller.search.strategy import Ask
@@ -28,8 +28,13 @@ STRAINED_RATIO = 0.5
 WARM_UP_RATIO = 0.5
 LONGEST_WARM_UP_S = Seconds(180.0)
 _RETRIES = 2
-
-Kind = Literal["flat", "warm_up", "not_steady", "fixed", "none"]
+_KINDS: dict[str, WarmUpKind] = {
+    "flat": "flat",
+    "warm_up": "warm_up",
+    "slowdown": "slowdown",
+    "cyclic": "cyclic",
+    "fixed": "fixed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +142,22 @@ def _warm_up_rate(goal: Goal, supported: Rate) -> Rate:
 
 
 def _summary(opening: Opening, outcome: Outcome) -> WarmUpSummary:
-    kinds: dict[str, Kind] = {"flat": "flat", "warm_up": "warm_up", "fixed": "fixed"}
-    kind = kinds.get(outcome.rule, "not_steady")
-    steady = outcome.verdict is Verdict.PASS and kind != "not_steady"
-    evidence = outcome.evidence
+    kind = _KINDS.get(outcome.rule, "not_steady")
+    steady = outcome.verdict is Verdict.PASS and kind not in ("not_steady", "slowdown")
+    if kind == "cyclic":
+        steady = steady and outcome.steady is not False
+    evidence, course = outcome.evidence, outcome.course
     seconds = outcome.seconds if evidence is None else evidence.measured_s
-    return WarmUpSummary(opening.next_rate, seconds, steady, kind, outcome.reason)
+    summary = WarmUpSummary(opening.next_rate, seconds, steady, kind, outcome.reason)
+    before = opening.summary
+    if before is not None and before.steady and steady:
+        return before  # warmed once more: how it went from cold is the first one's
+    if course is None:
+        return summary
+    return replace(
+        summary,
+        time_to_steady_s=course.time_to_steady_s,
+        cold_curve=course.cold_curve,
+        initial_ratio=course.initial_ratio,
+        period_s=course.period_s,
+    )

@@ -15,13 +15,15 @@ from typing import Literal
 
 from contract.report import Ledger
 from contract.units import Rate, Seconds
+from controller.search.answer import Course
 from controller.search.health import State
 
 Cause = Literal["generator", "network", "queueing", "gpu", "errors"]
 """What a failure may come of (`controller.search.signals`)."""
-Purpose = Literal["scale", "warm_up", "search", "closing", "check", "soak"]
+Purpose = Literal["scale", "warm_up", "search", "closing", "check", "soak", "sentinel"]
 """Why a probe is sent: find the scale (evidence discarded), warm up, search, confirm the
-estimate, check that the target still answers at all, or hold the rate of a soak."""
+estimate, check that the target still answers at all, hold the rate of a soak, or see that the
+target is still the same (sentinel)."""
 
 
 class Verdict(StrEnum):
@@ -160,10 +162,12 @@ class Outcome:
     """Verdict of one probe, why, and what it cost.
 
     `rule` names the rule that decided (R1 curtail, R2 backlog, R4 safety, R5 accept, end, void);
-    for a warm-up how it went (flat, warm_up, not_steady, fixed). `seconds` is wall time including rest, drain and overhead; the conductor
-    fills it in. `error_ratio` is of the judged arrivals; `errors` the commonest kinds. `health` is
-    that at its end; `cause` is what the signals make likely of a failure, never the reason alone.
-    `windows` are kept for strategies that look inside a probe (`controller.search.windows`).
+    for a warm-up how it went (flat, warm_up, slowdown, cyclic, not_steady, fixed). `seconds` is
+    wall time including rest, drain and overhead; the conductor fills it in. `error_ratio` is of the
+    judged arrivals; `errors` the commonest kinds. `health` is that at its end; `cause` is what the
+    signals make likely of a failure, never the reason alone. `windows` are kept for strategies that
+    look inside a probe (`controller.search.windows`). `levels` are mean ln(service time) per second of a steady warm-up or a sentinel.
+    `front_cut_s`: so much of the front was another regime and is not judged.
     """
 
     probe: Probe
@@ -188,3 +192,6 @@ class Outcome:
     signals: tuple[SignalSummary, ...] = ()
     cause: Cause | None = None
     windows: tuple[Window, ...] = ()
+    course: Course | None = None
+    levels: tuple[float, ...] = ()
+    front_cut_s: Seconds = Seconds(0.0)

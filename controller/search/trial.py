@@ -18,6 +18,7 @@ from controller.search import explain, stalls, steadiness, stop_rules, tally, vo
 from controller.search.capacity import Search
 from controller.search.clustering import blocks, clustering, exceedance_clustering
 from controller.search.estimate import Belief
+from controller.search.fronts import front_cut_s
 from controller.search.journal import Measured
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
 from controller.search.relaxation import autocorrelation_s
@@ -91,11 +92,33 @@ def conclude(trial: Trial) -> Outcome:
     if setting.probe.purpose == "warm_up":
         return _warmed(trial) or void(trial, "the reports ended before the warm-up did")
     found = stalls.found(setting, seen)
-    seen = tally.without(seen, found.buckets)
-    reason = _judged_reason(replace(trial, tally=seen))
+    cut_s = _front_cut_s(trial, found.buckets)
+    if cut_s > 0:
+        trial = _behind(trial, cut_s)
+    judged = replace(trial, tally=tally.without(trial.tally, found.buckets))
+    reason = _judged_reason(judged)
     if found.stalls:
         reason += explain.outside_stalls(found.stalls)
-    return _sound(trial, Stop("end", reason, passed=_passed(setting, seen)))
+    stop = Stop("end", reason, passed=_passed(judged.setting, judged.tally))
+    return replace(_sound(trial, stop), probe=setting.probe, front_cut_s=cut_s)
+
+
+def _front_cut_s(trial: Trial, stalled: frozenset[int]) -> Seconds:
+    probe = trial.setting.probe
+    if probe.purpose not in ("search", "closing"):
+        return Seconds(0.0)
+    first = math.ceil(probe.judged_from_s / tally.BUCKET_S - 1e-6)
+    clear = tally.without(trial.tally, stalled)
+    return front_cut_s(tally.judged_levels(clear, first), tally.BUCKET_S)
+
+
+def _behind(trial: Trial, cut_s: Seconds) -> Trial:
+    """The trial as if it had settled for so much longer."""
+    probe = trial.setting.probe
+    settle_s, measure_s = Seconds(probe.settle_s + cut_s), Seconds(probe.measure_s - cut_s)
+    later = replace(probe, settle_s=settle_s, measure_s=measure_s)
+    setting = replace(trial.setting, probe=later)
+    return replace(trial, setting=setting, tally=tally.behind(trial.tally, later.judged_from_s))
 
 
 def void(trial: Trial, reason: str) -> Outcome:
@@ -115,7 +138,10 @@ def _sound(trial: Trial, stop: Stop) -> Outcome:
     outcome = _outcome(trial, verdict, stop.rule, reason)
     if not (trial.tally.decided or any(trial.tally.known) or stop.spoiled):
         return void(trial, "no arrival was judged: the probe was too short for its rate")
-    return replace(outcome, evidence=_evidence(trial, stop))
+    outcome = replace(outcome, evidence=_evidence(trial, stop))
+    if trial.setting.probe.purpose == "sentinel":
+        return replace(outcome, levels=steadiness.level_windows(trial.setting, trial.tally))
+    return outcome
 
 
 def _warmed(trial: Trial) -> Outcome | None:
@@ -130,7 +156,9 @@ def _warmed(trial: Trial) -> Outcome | None:
     return replace(
         outcome,
         evidence=_evidence(trial, Stop(found.kind, found.reason, passed=True)),
-        steady=found.kind != "not_steady",
+        steady=found.steady,
+        course=found.course,
+        levels=found.levels,
     )
 
 
