@@ -114,6 +114,8 @@ class Evidence:
 
     What lies in `stalls` is in neither `judged` nor `bad`. `watched_s` is how long a stall would
     have been seen, ramp included; `burst` how many completions the target's ordinary gaps lack.
+    `clustering` is of the times over the probe's own p95, `bad_clustering` of the bad arrivals
+    themselves, None where they are too few.
     """
 
     offered_per_s: Rate
@@ -128,6 +130,7 @@ class Evidence:
     stalls: tuple[Stall, ...] = ()
     watched_s: Seconds = Seconds(0.0)
     burst: float = 0.0
+    bad_clustering: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ from controller.search.watching import Watch
 from controller.search.windows import windows_of
 
 END_GRACE_S = 1.0
+FEWEST_BAD = 5
+"""Of fewer bad arrivals nobody can tell whether they come in clusters."""
 SCALE_TIMES, SCALE_FEWEST = 3.0, 2
 """A scale probe is no verdict: it fails at so many budgets, and more than a cold start's few."""
 
@@ -203,6 +205,7 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
         stalls=found.stalls,
         watched_s=whole.through_s,
         burst=found.burst,
+        bad_clustering=() if censored else _bad_clusterings(trial),
     )
     return watching.with_signals(evidence, setting.goal, _signals(trial))
 
@@ -239,6 +242,19 @@ def _clusterings(trial: Trial) -> tuple[float | None, ...]:
         _error_clustering(trial) if objective.kind == "error_ratio" else of_times
         for objective in trial.setting.goal.objectives
     )
+
+
+def _bad_clusterings(trial: Trial) -> tuple[float | None, ...]:
+    buckets = trial.tally.buckets
+    if not buckets:
+        return ()
+    found = []
+    for index in range(len(trial.tally.judged)):
+        bad = blocks([(b.index, b.bad[index] if b.bad else 0) for b in buckets])
+        judged = blocks([(b.index, b.judged[index] if b.judged else 0) for b in buckets])
+        enough = sum(bad) >= FEWEST_BAD
+        found.append(clustering(judged, bad) if enough else None)
+    return tuple(found)
 
 
 def _error_clustering(trial: Trial) -> float | None:

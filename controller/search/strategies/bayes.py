@@ -13,6 +13,7 @@ that contradicts the others moves it back, nothing is ruled out by one verdict.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -58,6 +59,8 @@ MOST_OF_BUDGET = 1 / 8
 """No probe is longer than this part of the budget for what the target remembers."""
 _HELD_BY_LATENCY = ("quantile", "goodput")
 """Kinds of objectives that a saturated target breaks."""
+BAD_TO_TELL = 60
+"""At so many bad arrivals their own clustering counts as much as that of the p95."""
 NEAR_RATIO = 0.1
 """Probes this close to the estimate tell its clustering."""
 HIGH_SURE, HIGH_PASSES, MOST_HIGH_PASSES, LOW_FAILS = 0.9, 2, 4, 2
@@ -234,18 +237,28 @@ class Bayes:
         return Standing(Interval(low, median, high), safe, index)
 
     def _clustering(self, index: int) -> float | None:
-        """Mean over the probes near the median, weighted by length; longer probes know better."""
+        """Of the p95 by the length of the probes near the median, of the bad arrivals by their number.
+
+        The more bad arrivals there were, the more theirs counts.
+        """
         if index >= len(self.goal.objectives):
             return signals.CLUSTERING
         (median,) = quantiles(self.posteriors[index], (0.5,))
-        near = [
-            (seen.measured_s, value)
-            for seen in self.seen
-            if (value := seen.clustering[index]) is not None
-            and abs(seen.offered_per_s / median - 1) <= NEAR_RATIO
-        ]
-        total_s = sum(seconds for seconds, _ in near)
-        return sum(s * value for s, value in near) / total_s if total_s > 0 else None
+        near = [e for e in self.seen if abs(e.offered_per_s / median - 1) <= NEAR_RATIO]
+        of_p95 = _mean([(e.measured_s, e.clustering[index]) for e in near])
+        told = [e for e in near if e.bad_clustering]
+        of_bad = _mean([(e.bad[index], e.bad_clustering[index]) for e in told])
+        if of_p95 is None or of_bad is None:
+            return of_p95 if of_bad is None else of_bad
+        bad = sum(e.bad[index] for e in told)
+        part = bad / (bad + BAD_TO_TELL)
+        return float(max(of_bad, 1.0) ** part * max(of_p95, 1.0) ** (1 - part))
+
+
+def _mean(weighted: Iterable[tuple[float, float | None]]) -> float | None:
+    known = [(weight, value) for weight, value in weighted if value is not None]
+    total = sum(weight for weight, _ in known)
+    return sum(weight * value for weight, value in known) / total if total > 0 else None
 
 
 def _with(state: Bayes, evidence: Evidence) -> Bayes:
