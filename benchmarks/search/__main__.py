@@ -115,7 +115,7 @@ def _held_out(given: argparse.Namespace) -> Frozen:
     if given.frozen is None:
         return frozen()
     if not is_commit(given.frozen):
-        raise ValueError(f"--frozen {given.frozen!r}: write the hexadecimal id of a commit")
+        raise ValueError(f"--frozen {given.frozen!r}: write the id of a commit, 10 digits or more")
     return Frozen(given.frozen, "--frozen")
 
 

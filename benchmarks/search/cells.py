@@ -6,7 +6,7 @@ that no strategy is helped by round numbers:
     from = truth * U(0.02, 0.04)   to = truth * U(2.5, 7.5)   start guess = truth * U(0.04, 0.24)
 
 The start guess is for strategies that want one, ours begins at `from`. Where the truth is to lie
-outside, `to` is U(0.3, 0.6) of it, or `from` U(1.5, 3) of it. All strategies are asked the same.
+outside, `to` is U(0.3, 0.6) of it, or `from` U(1.5, 3) of it and `to` as much higher. All strategies are asked the same.
 """
 
 from __future__ import annotations
@@ -105,5 +105,5 @@ def _bounds(place: Place, truth: float, name: str) -> tuple[float, float, float]
     if place == "above":
         high = truth * beyond[0]
     elif place == "below":
-        low = truth * beyond[1]
+        low, high = truth * beyond[1], high * beyond[1]
     return low, high, min(max(guess, low), high)

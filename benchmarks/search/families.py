@@ -4,7 +4,7 @@ Family A is fixed; parameters of the search are tuned on it. Family B is held ou
 around nominal values, and where they and its seeds lie follows from the sha256 of the commit that
 froze the search:
 
-    u = sha256("COMMIT/FAMILY/PARAMETER"), first 8 bytes, over 2^64
+    u = sha256("COMMIT/FAMILY/PARAMETER"), first 8 bytes, over 2^64; of the commit ten digits
     parameter = nominal * spread^(2u - 1), to three significant digits
 
 so that whoever tuned the search did not know them. `A URL` and an objective say everything of a
@@ -25,6 +25,7 @@ Place = Literal["inside", "above", "below"]
 """Where the truth lies: between the rates that are searched, above `to`, below `from`."""
 
 FROZEN = Path(__file__).with_name("frozen.txt")
+COMMIT_DIGITS = 10
 _DIGITS = 3
 _SEEDS = 2**31
 
@@ -96,13 +97,14 @@ def frozen(path: Path = FROZEN) -> Frozen:
 
 
 def is_commit(text: str) -> bool:
-    """Whether this can be the id of a commit: 7 to 40 hexadecimal digits."""
-    return 7 <= len(text) <= 40 and not set(text) - set("0123456789abcdef")
+    """Whether this can be the id of a commit: 10 to 40 hexadecimal digits."""
+    return COMMIT_DIGITS <= len(text) <= 40 and not set(text) - set("0123456789abcdef")
 
 
 def describe(family: Family, commit: str) -> Described:
     """The target that the commit makes of a family."""
-    texts = {name: d.text(f"{commit}/{family.name}/{name}") for name, d in family.drawn.items()}
+    place = f"{commit[:COMMIT_DIGITS]}/{family.name}"
+    texts = {name: drawn.text(f"{place}/{name}") for name, drawn in family.drawn.items()}
     slo = tuple(line.format(**texts) for line in family.slo)
     return Described(family, family.url.format(**texts), slo)
 
@@ -111,7 +113,7 @@ def seed_of(family: Family, commit: str, index: int) -> int:
     """Of search number `index`, from 1: known beforehand in family A, from the commit in B."""
     if family.group == "A":
         return index
-    return int(_uniform(f"{commit}/{family.name}/seed {index}") * _SEEDS)
+    return int(_uniform(f"{commit[:COMMIT_DIGITS]}/{family.name}/seed {index}") * _SEEDS)
 
 
 def _uniform(place: str) -> float:
@@ -170,7 +172,7 @@ _B = (
         "mm1",
         "B",
         "one exponential server",
-        "sim://fifo?servers=1&mean={mean}&cv=1&law=exponential",
+        "sim://fifo?servers=1&mean={mean}&cv=1",
         _LIMIT,
         {"mean": _ms(10), "limit": _ms(150)},
     ),

@@ -61,7 +61,10 @@ SIZES: Mapping[str, Size] = {
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """What of a size is wanted; empty is all of it. `seeds` is of every cell."""
+    """What of a size is wanted; empty is all of it.
+
+    `seeds` is of every cell in a default, best or wanted setting.
+    """
 
     families: tuple[str, ...] = ()
     disturbances: tuple[str, ...] = ()
@@ -116,10 +119,11 @@ def _settings(strategy: str, family: str, narrowed: Narrowed) -> tuple[str, ...]
 
 
 def _seeds(size: Size, narrowed: Narrowed, strategy: str, setting: str) -> int:
+    shown = setting in (DEFAULT, tuned().get(strategy)) or narrowed.settings
+    if not shown:
+        return size.settings
     if narrowed.seeds is not None:
         return narrowed.seeds
-    if setting not in (DEFAULT, tuned().get(strategy)):
-        return size.settings
     if strategy == "bayes":
         return size.own
     return size.best if strategy in BEST else size.rest
