@@ -21,6 +21,7 @@ from contract.objectives import parse_objective
 from controller.sim.address import parse
 
 PRE_WARM_S = 60.0
+_NEARLY = 0.95
 
 STRATEGIES = tuple(name for name in BASELINES if name not in ours.STRATEGIES)
 
@@ -38,7 +39,7 @@ def search(question: Question, commit: str) -> Found:
     cost = env.close()
     return Found(
         **asked(question),
-        status=answer.bound or ("no_verdict" if answer.rate is None else "answered"),
+        status=_status(question, answer),
         reason=answer.note,
         estimate=answer.rate,
         low=answer.low,
@@ -70,6 +71,15 @@ def environment_of(question: Question) -> TargetEnvironment:
         seed=question.seed,
         capacity=question.known.capacity,
     )
+
+
+def _status(question: Question, answer: Answer) -> str:
+    """As ours would say it; "at least" less than what was asked for is a number like any other."""
+    if answer.rate is None:
+        return "no_verdict"
+    if answer.bound == "at_most" or (answer.bound and answer.rate >= question.high * _NEARLY):
+        return answer.bound
+    return "answered"
 
 
 def _answer(question: Question, env: TargetEnvironment) -> Answer:

@@ -17,13 +17,14 @@ from benchmarks.search.families import (
 )
 from benchmarks.search.plan import SIZES, Narrowed, PlanError, plan
 from contract.objectives import parse_objective
+from controller.sim.address import parse
 
 COMMIT, OTHER = "254b033004", "0123456789"
 HELD_OUT = [name for name, family in FAMILIES.items() if family.group == "B"]
 
 
 def test_family_b_is_a_function_of_the_commit_alone() -> None:
-    assert describe(FAMILIES["mm1"], COMMIT).url == "sim://fifo?servers=1&mean=9.12ms&cv=1"
+    assert describe(FAMILIES["mm1"], COMMIT).url == "sim://mm1?mean=9.12ms"
     for name in HELD_OUT:
         family = FAMILIES[name]
         assert describe(family, COMMIT) == describe(family, COMMIT)
@@ -131,3 +132,12 @@ def test_a_name_that_is_not_known_is_refused_with_those_that_are() -> None:
 def test_scenarios_have_names_of_their_own() -> None:
     assert all(name == troubled.name for name, troubled in DISTURBANCES.items())
     assert len(DISTURBANCES) > len(COLUMNS)
+
+
+def test_every_target_can_be_simulated_whatever_is_drawn_and_troubles_it() -> None:
+    for commit in (COMMIT, OTHER):
+        for family in FAMILIES.values():
+            url = describe(family, commit).url
+            for troubled in DISTURBANCES.values():
+                for whole in (troubled.searched(url), troubled.tolerant(url), troubled.strict(url)):
+                    assert parse(whole).family
