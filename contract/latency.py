@@ -29,6 +29,7 @@ _MAGIC = b"TH"
 _HEADER = struct.Struct("<2sBBBddHH16sdd")
 _WIDTHS = (1, 2, 4, 8)
 _MOST_IN_A_BUCKET = 1 << 50  # so that no sum of counts overflows
+_MOST_PENDING = 4096  # times that may wait to be counted
 
 Counts = NDArray[np.int64]
 
@@ -43,13 +44,17 @@ class Histogram:
     `count`, `sum_ns`, `min_s` and `max_s` are exact; the last two are NaN while empty.
     """
 
-    __slots__ = ("_counts", "count", "max_s", "min_s", "sum_ns")
+    # A report has many, most of them empty or small and only ever merged: times are put into
+    # buckets when somebody asks, many at once.
+    __slots__ = ("_counts", "_pending", "_sum_ns", "_waiting", "count", "max_s", "min_s")
     __hash__ = None  # type: ignore[assignment]  # it is mutable
 
     def __init__(self) -> None:
-        self._counts: Counts | None = None  # an empty one, of which a report has many, is cheap
+        self._counts: Counts | None = None
+        self._pending: list[NDArray[np.float64]] = []
+        self._waiting = 0
+        self._sum_ns = 0
         self.count = 0
-        self.sum_ns = 0
         self.min_s = math.nan
         self.max_s = math.nan
 
@@ -62,7 +67,13 @@ class Histogram:
     @property
     def counts(self) -> Counts:
         """A copy of the counts, of shape (BUCKETS,)."""
-        return np.zeros(BUCKETS, dtype=np.int64) if self._counts is None else self._counts.copy()
+        counts = self._counted()
+        return np.zeros(BUCKETS, dtype=np.int64) if counts is None else counts.copy()
+
+    @property
+    def sum_ns(self) -> int:
+        self._counted()
+        return self._sum_ns
 
     @property
     def sum_s(self) -> float:
@@ -74,7 +85,7 @@ class Histogram:
         Raises:
             HistogramError: a time is NaN, negative or above `LONGEST_S`.
         """
-        values = np.asarray(values_s, dtype=np.float64).ravel()
+        values = np.array(values_s, dtype=np.float64).ravel()  # a copy: it is kept for a while
         if not values.size:
             return
         least, most = float(values.min()), float(values.max())
@@ -83,13 +94,24 @@ class Histogram:
             raise HistogramError(
                 f"{float(wrong)!r} s cannot be counted: a time lies between 0 and {LONGEST_S:g} s"
             )
-        added = np.bincount(_bucket_of(values), minlength=BUCKETS)
-        self._add(added, values.size, _sum_ns(values, most), (least, most))
+        self._pending.append(values)
+        self._waiting += values.size
+        self._span(values.size, least, most)
+        if self._waiting > _MOST_PENDING:
+            self._counted()
 
     def merge(self, other: "Histogram") -> None:
         """Add the times of `other` to this one."""
-        if other.count:
-            self._add(other.counts, other.count, other.sum_ns, (other.min_s, other.max_s))
+        if not other.count:
+            return
+        self._span(other.count, other.min_s, other.max_s)
+        counts, pending = other._counts, other._pending  # noqa: SLF001 - one of its own kind
+        if counts is not None:
+            self._add(counts, other._sum_ns)  # noqa: SLF001
+        self._pending += pending
+        self._waiting += other._waiting  # noqa: SLF001
+        if self._waiting > _MOST_PENDING:
+            self._counted()
 
     def __add__(self, other: "Histogram") -> "Histogram":
         total = Histogram()
@@ -146,13 +168,13 @@ class Histogram:
         """How many times exceed `limit_s`; those in its own bucket go by the bucket's centre."""
         if math.isnan(limit_s):
             raise HistogramError("limit_s is NaN: a limit is a time in s")
-        if self._counts is None or limit_s >= self.max_s:
+        if not self.count or limit_s >= self.max_s:
             return 0
         if limit_s < self.min_s:
             return self.count
         bucket = int(_bucket_of(np.array([limit_s]))[0])
         first_above = bucket + (limit_s >= MIN_S * GAMMA ** (bucket + 0.5))
-        return int(self._counts[first_above:].sum())
+        return int(self.counts[first_above:].sum())
 
     def to_bytes(self) -> bytes:
         """Write the non-empty buckets: 2 to 3 bytes each after a header of 57."""
@@ -197,16 +219,31 @@ class Histogram:
             _check_summary((int(buckets[0]), int(buckets[-1])), sum_ns / count, (min_s, max_s))
             dense = np.zeros(BUCKETS, dtype=np.int64)
             dense[buckets] = counts
-            histogram._add(dense, count, sum_ns, (min_s, max_s))
+            histogram._add(dense, sum_ns)
+            histogram._span(count, min_s, max_s)
         return histogram
 
-    def _add(self, counts: Counts, count: int, sum_ns: int, ends_s: tuple[float, float]) -> None:
-        """Take over `counts`, the caller's own array, of `count` times between `ends_s`."""
-        self._counts = counts if self._counts is None else self._counts + counts
-        self.min_s = min(self.min_s, ends_s[0]) if self.count else ends_s[0]
-        self.max_s = max(self.max_s, ends_s[1]) if self.count else ends_s[1]
+    def _counted(self) -> Counts | None:
+        """The counts, once the times that wait are in them."""
+        if self._pending:
+            waiting, self._pending, self._waiting = self._pending, [], 0
+            values = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+            added = np.bincount(_bucket_of(values), minlength=BUCKETS)
+            self._add(added, _sum_ns(values, float(values.max())))
+        return self._counts
+
+    def _add(self, counts: Counts, sum_ns: int) -> None:
+        if self._counts is None:
+            self._counts = counts.copy()
+        else:
+            self._counts += counts
+        self._sum_ns += sum_ns
+
+    def _span(self, count: int, min_s: float, max_s: float) -> None:
+        """Note that there are `count` more times, from `min_s` to `max_s`."""
+        self.min_s = min(self.min_s, min_s) if self.count else min_s
+        self.max_s = max(self.max_s, max_s) if self.count else max_s
         self.count += count
-        self.sum_ns += sum_ns
 
     def _bucket_at(self, rank: int) -> int:
         """Bucket of the rank-th smallest time, counted from 1."""

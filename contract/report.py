@@ -80,11 +80,15 @@ class DueBucket:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Requests completed in the 20 ms slice `index` of the Redis clock, errors among them."""
+    """Requests completed in the 20 ms slice `index` of the Redis clock, errors among them.
+
+    `replica` counts from 1 into the report's `replicas`; 0: the answers did not say whose they are.
+    """
 
     index: int
     completed: int
     errors: int
+    replica: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +169,4 @@ class FleetReport:
     late: tuple[str, ...] = ()
     unaccounted: int = 0
     notes: tuple[str, ...] = ()
+    replicas: tuple[str, ...] = ()

@@ -33,6 +33,8 @@ def headline(result: Document) -> str:
     asked = (result.get("goal") or {}).get("search") or {}
     if result["status"] == "at_least":
         return f"at least {asked.get('to', 'search.to')}, the highest rate asked for"
+    if result["status"] == "at_most" and estimate is not None:
+        return f"no rate inside the SLO: stalls alone break it; {_rate(estimate)} between them"
     if result["status"] == "at_most":
         return f"below {asked.get('from', 'search.from')}, the lowest rate asked for"
     if estimate is None:
@@ -54,6 +56,8 @@ def _lines(result: Document) -> list[Text]:
     lines = [Text(headline(result), style="bold")]
     if capacity.get("safe") is not None and result["status"] == "answered":
         lines.append(Text(f"safe to plan with: {_rate(capacity['safe'])}"))
+    if result.get("spikes"):
+        lines.append(Text(_stalls(result["spikes"], capacity.get("strict"))))
     lines.append(Text(str(result["reason"])))
     gate = result.get("gate")
     if gate:
@@ -77,6 +81,16 @@ def _lines(result: Document) -> list[Text]:
             )
         )
     return lines
+
+
+def _stalls(spikes: list[Document], strict: float | None) -> str:
+    longest_s = max(spike["seconds"] for spike in spikes)
+    counted = "no rate" if strict is None else _rate(strict)
+    times = "once" if len(spikes) == 1 else f"{len(spikes)} times"
+    return (
+        f"stalls: {times}, the longest {format_duration(round(longest_s, 2))};"
+        f" with them counted {counted}"
+    )
 
 
 def _probes(probes: list[Document], *, reasons: bool) -> Table:

@@ -13,7 +13,7 @@ from contract.report import Ledger
 from contract.units import Seconds
 from controller.errors import Conflict
 from controller.search.answer import Capacity, Gate, WarmUpSummary
-from controller.search.probe import Outcome, Quantiles, Verdict
+from controller.search.probe import Outcome, Quantiles, Stall, Verdict
 from controller.search.view import RunView
 
 SCHEMA_VERSION = 1
@@ -51,7 +51,7 @@ def result_of(view: RunView) -> Result:
         "calibration": None,
         "fingerprint": None,
         "warm_up": _warm_up(capacity.warm_up),
-        "spikes": [],
+        "spikes": [_spike(o, stall) for o in outcomes for stall in stalls_of(o)],
         "generator": _generator(outcomes),
         "probes": [_probe(outcome) for outcome in outcomes],
         "cost": {
@@ -96,6 +96,23 @@ def _warm_up(summary: WarmUpSummary | None) -> Result | None:
         "steady": summary.steady,
         "kind": summary.kind,
         "reason": summary.reason,
+    }
+
+
+def stalls_of(outcome: Outcome) -> tuple[Stall, ...]:
+    """The stalls of the target that a probe saw."""
+    return () if outcome.evidence is None else outcome.evidence.stalls
+
+
+def _spike(outcome: Outcome, stall: Stall) -> Result:
+    return {
+        "probe": outcome.probe.number,
+        "rate": number(outcome.probe.rate),
+        "begun_s": number(stall.begun_s),
+        "seconds": number(stall.seconds),
+        "recovered_s": number(stall.recovered_s),
+        "bad_arrivals": max(stall.bad) if stall.bad else None,
+        "replica": stall.replica or None,
     }
 
 

@@ -59,7 +59,8 @@ class Capacity:
     """The end of a search. Rates are arrivals per second; None where there is no such number.
 
     `low` and `high` bound the 90 % interval of `estimate`; `strict` counts recovered stalls,
-    `safe` is the 10 % quantile. `reason` is one sentence: what limited the target and how
+    `safe` is the 10 % quantile of that, 0 where stalls may leave no rate at all. `stalls` were seen,
+    and nothing was completed for `stalled_ratio` of the time. `reason` is one sentence: what limited the target and how
     sure this is, or why there is no number.
     """
 
@@ -74,6 +75,8 @@ class Capacity:
     binding_objective: str | None = None
     gate: Gate | None = None
     warm_up: WarmUpSummary | None = None
+    stalls: int = 0
+    stalled_ratio: float = 0.0
 
     @property
     def exit_status(self) -> int:

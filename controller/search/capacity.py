@@ -52,6 +52,7 @@ OVERHEAD_S = Seconds(2.0)
 LONGEST_REST_S = Seconds(10.0)
 OVERLOADED = ("R1", "R2", "R4")
 """Rules that stop a probe while the target holds more than it can answer."""
+BURSTS_KEPT = 9
 _GRID_S = 0.25  # due-time buckets: what is judged begins and ends with one
 
 
@@ -188,8 +189,17 @@ def _noted(search: Search, outcome: Outcome) -> Search:
     if saturated is not None:
         most = max(saturated, search.saturated_per_s or saturated)
         search = replace(search, saturated_per_s=Rate(most))
+    if evidence is not None and outcome.probe.purpose != "scale":
+        search = replace(
+            search,
+            watched=(*search.watched, evidence),
+            bursts=(*search.bursts, evidence.burst)[-BURSTS_KEPT:],
+        )
     if outcome.verdict is not Verdict.PASS:
         return search
+    median_s = None if evidence is None else evidence.median_s
+    if median_s is not None:
+        search = replace(search, unloaded_s=min(median_s, search.unloaded_s or median_s))
     here = (rate, outcome.probe.number)
     least, most_passed = search.least_passed or here, search.most_passed or here
     return replace(

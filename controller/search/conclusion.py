@@ -8,15 +8,20 @@ from contract.units import Rate, Seconds
 from controller.search import explain
 from controller.search.answer import Capacity, Gate, Interval, Status
 from controller.search.knowledge import Search
-from controller.search.relaxation import longest_measured_s, relaxation_s
-from controller.search.strategy import Ask, Finding
+from controller.search.relaxation import (
+    RELAXATIONS,
+    enough_s,
+    longest_measured_s,
+    relaxation_s,
+)
+from controller.search.stalling import stalls, strict_of
+from controller.search.strategy import Ask, Finding, Standing
+from controller.search.strict import Strict
 
-RELAXATIONS = 3.0
-"""A probe near the capacity lasts so many relaxation times, or an interval is refused."""
-
-LOOK_S, LOOK_MARGIN, LOOK_STEP = Seconds(20.0), 1.1, 4.0
-"""A longer look lasts this at least; a margin over what is needed by what is known; and no more
-than this many times the longest so far, for short probes exaggerate how slow the target is."""
+STRICT_RATIO = 0.05
+"""By so much strict and estimate may differ before the answer begins with it."""
+LOOK_S = Seconds(20.0)
+"""A longer look lasts this at least."""
 
 
 def ended(search: Search, status: Status, reason: str) -> Capacity:
@@ -59,20 +64,41 @@ def _answered(search: Search) -> Capacity:
     refusal = _refusal(search)
     if standing is None or refusal is not None:
         return ended(search, "no_verdict", refusal or explain.spent(search.goal, None))
-    cost = explain.Cost(search.probes, search.requests)
+    counted = strict_of(search, standing)
+    status: Status = "answered"
+    if counted.estimate < search.goal.low and search.goal.spikes == "count":
+        status = "at_most"
+    safe = standing.safe if search.goal.spikes == "leave_out" else counted.safe
     known, objective = standing.interval, search.goal.objectives[standing.objective]
+    count, ratio = stalls(search)
     return Capacity(
-        status="answered",
-        reason=explain.answered(known, objective, cost, search.goal.strategy),
+        status=status,
+        reason=_reason(search, standing, counted, status),
         estimate=known.estimate,
         low=known.low,
         high=known.high,
-        strict=known.estimate,
-        safe=standing.safe,
+        strict=counted.estimate if counted.estimate > 0 else None,
+        safe=safe if status == "answered" else None,
         binding_objective=objective.text,
-        gate=_gate(search, "answered", standing.safe),
+        gate=_gate(
+            search, status, safe if status == "answered" else None, stalling=status == "at_most"
+        ),
         warm_up=search.opening.summary,
+        stalls=count,
+        stalled_ratio=ratio,
     )
+
+
+def _reason(search: Search, standing: Standing, counted: Strict, status: Status) -> str:
+    cost = explain.Cost(search.probes, search.requests)
+    known, objective = standing.interval, search.goal.objectives[standing.objective]
+    answer = explain.answered(known, objective, cost, search.goal.strategy)
+    seen = explain.Stalling(*stalls(search), float(search.elapsed_s))
+    if status == "at_most":
+        return explain.only_stalls(seen, answer)
+    if abs(counted.estimate / known.estimate - 1) <= STRICT_RATIO:
+        return answer
+    return explain.strict_differs(seen, counted.estimate, known.estimate, answer)
 
 
 def spent(search: Search) -> Capacity:
@@ -97,14 +123,11 @@ def longer_look(search: Search) -> Ask | None:
     summary, standing = search.opening.summary, search.strategy.standing()
     if standing is None or (summary is not None and not summary.steady):
         return None
-    short = _short(search, standing.interval.estimate)
-    if short is None:
-        return None
-    measured_s, slow_s = short
-    most_s = max(LOOK_S, LOOK_STEP * measured_s)
-    wanted_s = min(max(LOOK_S, LOOK_MARGIN * RELAXATIONS * slow_s), most_s)
     rate = standing.interval.estimate
-    return Ask("search", rate, Seconds(wanted_s), explain.longer_look(rate))
+    if _short(search, rate) is None:
+        return None
+    wanted_s = Seconds(max(LOOK_S, enough_s(search.seen, rate)))
+    return Ask("search", rate, wanted_s, explain.longer_look(rate))
 
 
 def _refusal(search: Search) -> str | None:
@@ -131,7 +154,9 @@ def _binding(search: Search) -> str | None:
     return None if standing is None else search.goal.objectives[standing.objective].text
 
 
-def _gate(search: Search, status: Status, safe: Rate | None) -> Gate | None:
+def _gate(
+    search: Search, status: Status, safe: Rate | None, *, stalling: bool = False
+) -> Gate | None:
     goal = search.goal
     if goal.require is None:
         return None
@@ -140,9 +165,9 @@ def _gate(search: Search, status: Status, safe: Rate | None) -> Gate | None:
         met = safe >= goal.require
     elif status == "at_least" and goal.require <= goal.high:
         met = True
-    elif status == "at_most" and goal.require >= goal.low:
+    elif status == "at_most" and (goal.require >= goal.low or stalling):
         met = False
-    return Gate(goal.require, met, explain.gate(goal, status, safe))
+    return Gate(goal.require, met, explain.gate(goal, status, safe, stalling=stalling))
 
 
 def _interval(search: Search) -> Interval | None:

@@ -32,19 +32,19 @@ SLOPES = np.geomspace(10.0, 140.0, 6)
 FLOORS = np.array([0.0, 0.15, 0.5])
 """p0 as a part of the budget."""
 CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
-ENVIRONMENTS = np.array([0.006, 0.03])
+ENVIRONMENTS = np.array([0.004, 0.03])
 """Standard deviation of ln c between probes."""
 
 CENSORED_TIMES, CENSORED_FEWEST = 6.0, 12
 """Beyond this many budgets, and at least so many, a probe says "too much" and no more."""
 OUTLIER_RATIO = 0.06
 UNKNOWN_CLUSTERING = 12.0
-TAIL_TIMES = 2.3
+TAIL_TIMES = 1.7
 """Bad counts cluster more than the exceedances of the probe's own p95 that we can measure."""
 
-_SLOPE_CENTRE, _SLOPE_SD = 40.0, 0.7
-_ENVIRONMENT_PRIOR = np.array([0.7, 0.3])
-_FLOOR_PRIOR = np.array([0.6, 0.25, 0.15])
+_SLOPE_CENTRE, _SLOPE_SD = 45.0, 0.7
+_ENVIRONMENT_PRIOR = np.array([0.8, 0.2])
+_FLOOR_PRIOR = np.array([0.75, 0.17, 0.08])
 _CLUSTERING_SD = 0.7
 _SMALLEST_BUDGET = 1e-5
 _BELOW, _ABOVE = 0.8, 1.3
@@ -167,6 +167,13 @@ def quantiles(
     step = posterior.log_rates[1] - posterior.log_rates[0]
     at = np.interp(probabilities, cumulated, posterior.log_rates + step / 2)
     return tuple(Rate(float(rate)) for rate in np.exp(at))
+
+
+def tail(posterior: Posterior) -> tuple[float, float]:
+    """Posterior means of the slope, and of the floor as a part of the budget."""
+    slopes = posterior.weights.sum(axis=(0, 1, 2, 4))
+    floors = posterior.weights.sum(axis=(0, 2, 3, 4))
+    return float(slopes @ SLOPES / slopes.sum()), float(floors @ FLOORS / floors.sum())
 
 
 def probability_above(posterior: Posterior, rate: float, clustering: float | None = None) -> float:

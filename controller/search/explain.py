@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract.objectives import Objective
 from contract.units import format_duration, format_rate, format_ratio
 from controller.search.answer import Interval, Status, WarmUpSummary
 from controller.search.goal import Goal, StrategyName
+from controller.search.probe import Stall
+
+_STALLS_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,15 @@ class Cost:
 
     probes: int
     requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stalling:
+    """Stalls seen, the part of the time they took, and how long was searched in s."""
+
+    count: int
+    ratio: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,14 @@ def judged(objective: Objective, decided: int, bad: int, quantile_s: float | Non
         return f"over {count(decided)} arrivals {share}, {allowed}"
     name = f"p{100 * objective.quantile:.4g}"
     return f"{name} was {duration(quantile_s)} over {count(decided)} arrivals: {share}, {allowed}"
+
+
+def outside_stalls(stalls: Sequence[Stall]) -> str:
+    """What was left out of a judgement."""
+    lasted = ", ".join(duration(stall.seconds) for stall in stalls[:_STALLS_NAMED])
+    more = f" and {len(stalls) - _STALLS_NAMED} more" if len(stalls) > _STALLS_NAMED else ""
+    what = "a stall" if len(stalls) == 1 else f"{len(stalls)} stalls"
+    return f"; without {what} that recovered ({lasted}{more})"
 
 
 def curtailed(objective: Objective, bad: int, decided: int, after_s: float) -> str:
@@ -192,7 +213,31 @@ def never_answered(seen: Silence) -> str:
     return f"the target does not answer: {_failing(seen)}, and no probe ever passed"
 
 
-def gate(goal: Goal, status: Status, safe: float | None) -> str:
+def strict_differs(seen: Stalling, strict: float, estimate: float, answer: str) -> str:
+    """Stalls cost so much of the capacity that it must be said first."""
+    if strict <= 0:
+        return f"inside the SLO no rate at all, for {_stalling(seen)}; between them {answer}"
+    less = ratio(1 - strict / estimate)
+    return (
+        f"{format_rate(strict)} inside the SLO, {less} less than between stalls, for"
+        f" {_stalling(seen)}; between them {answer}"
+    )
+
+
+def only_stalls(seen: Stalling, answer: str) -> str:
+    """No strict capacity."""
+    return (
+        f"no rate meets the SLO, for the stalls alone spend its budget: {_stalling(seen)};"
+        f" between them {answer}"
+    )
+
+
+def _stalling(seen: Stalling) -> str:
+    times = "once" if seen.count == 1 else f"{count(seen.count)} times"
+    return f"the target stalled {times}, for {ratio(seen.ratio)} of the time"
+
+
+def gate(goal: Goal, status: Status, safe: float | None, *, stalling: bool = False) -> str:
     """Whether the required rate is reached."""
     assert goal.require is not None
     require = format_rate(goal.require)
@@ -201,6 +246,8 @@ def gate(goal: Goal, status: Status, safe: float | None) -> str:
         return f"the safe capacity, {format_rate(safe)}, {side} the required {require}"
     if status == "at_least" and goal.require <= goal.high:
         return f"even {format_rate(goal.high)} passed, {require} was required"
+    if stalling:
+        return f"stalls alone break the SLO at any rate, {require} was required"
     if status == "at_most" and goal.require >= goal.low:
         return f"even {format_rate(goal.low)} failed, {require} was required"
     return f"the run cannot tell whether {require} is carried"

@@ -32,7 +32,9 @@ class Search:
 
     `probes` counts every decided probe, void ones too; `voids` those in a row, `void_probes` all.
     `least_passed` and `most_passed` are (rate, probe number). `saturated_per_s` is the most a
-    saturated target completed. `seen` is the evidence of search and closing probes, `decided` how
+    saturated target completed, `unloaded_s` the least median service time of a probe that passed,
+    `bursts` the burst factors of the latest ones. `watched` is the evidence of all probes in which a
+    stall would have shown. `seen` is the evidence of search and closing probes, `decided` how
     many arrivals those of them ended that ran their course.
     """
 
@@ -53,6 +55,14 @@ class Search:
     suspicion: Suspicion | None = None
     seen: tuple[Evidence, ...] = ()
     decided: int = 0
+    watched: tuple[Evidence, ...] = ()
+    unloaded_s: Seconds | None = None
+    bursts: tuple[float, ...] = ()
+
+    @property
+    def burst(self) -> float:
+        """The target's burst factor in the probes so far, 0 while there were none."""
+        return sorted(self.bursts)[len(self.bursts) // 2] if self.bursts else 0.0
 
     @property
     def remaining_s(self) -> Seconds:

@@ -68,6 +68,30 @@ class Quantiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Stall:
+    """A spell without completions although work was in flight; times in s after the epoch.
+
+    `expected` is how many completions were due in it. `recovered_s` is None while it may still
+    recover. `judged` and `bad` count the arrivals it held up, one entry per objective, where all of
+    them were judged, else they are empty. `replica` names who stalled, where answers say.
+    """
+
+    begun_s: Seconds
+    ended_s: Seconds
+    recovered_s: Seconds | None
+    expected: float
+    in_flight: int
+    judged: tuple[int, ...] = ()
+    bad: tuple[int, ...] = ()
+    replica: str = ""
+
+    @property
+    def seconds(self) -> Seconds:
+        """How long nothing was completed."""
+        return Seconds(self.ended_s - self.begun_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What the posterior learns from a probe; one entry per objective where it is a tuple.
 
@@ -78,6 +102,9 @@ class Evidence:
     number in flight, too small in short probes (`controller.search.relaxation`), None when it
     could not be estimated. A curtailed probe (R1) knows its bad count out of all it planned, and
     an objective that a stopped probe says nothing of has 0 judged.
+
+    What lies in `stalls` is in neither `judged` nor `bad`. `watched_s` is how long a stall would
+    have been seen, ramp included; `burst` how many completions the target's ordinary gaps lack.
     """
 
     offered_per_s: Rate
@@ -89,6 +116,9 @@ class Evidence:
     relaxation_s: Seconds | None = None
     measured_s: Seconds = Seconds(0.0)
     median_s: Seconds | None = None
+    stalls: tuple[Stall, ...] = ()
+    watched_s: Seconds = Seconds(0.0)
+    burst: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ Source: Sokal 1997, section 3, for the window.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +26,9 @@ from numpy.typing import ArrayLike
 from contract.units import Rate, Seconds
 from controller.search.probe import Evidence
 
+RELAXATIONS = 3.0
+"""A probe near the capacity lasts so many relaxation times, or an interval is refused."""
+MARGIN, GROWTH = 1.1, 4.0
 FEWEST_SAMPLES = 16
 NEAR_RATIO = 0.15
 LENGTH_RATIO = 0.5
@@ -66,6 +69,18 @@ def relaxation_s(seen: Iterable[Evidence], estimate: Rate) -> Seconds | None:
     ratio = sum(ratios) / len(ratios)
     times = 1 / max(1 - ratio / _SATURATION, 1 / _MOST_TIMES)
     return Seconds(ratio * longest_s * times)
+
+
+def enough_s(seen: Sequence[Evidence], estimate: Rate) -> Seconds:
+    """How long the next probe near `estimate` should measure; 0 while none has told.
+
+    A margin over three relaxation times, and no more than GROWTH times the longest so far, for short
+    probes exaggerate how slow the target is.
+    """
+    slow_s, longest_s = relaxation_s(seen, estimate), longest_measured_s(seen, estimate)
+    if slow_s is None:
+        return Seconds(0.0)
+    return Seconds(min(MARGIN * RELAXATIONS * slow_s, GROWTH * longest_s))
 
 
 def longest_measured_s(seen: Iterable[Evidence], estimate: Rate) -> Seconds:

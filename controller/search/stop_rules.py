@@ -6,6 +6,9 @@
     R4 safety    half of the arrivals decided in the last 2 s failed                 -> fail
     R5 accept    P(capacity > rate) > 0.98 for every objective                       -> pass
 
+R3, the veto: what lies in a stall that has recovered, or still may (`controller.search.stalls`),
+is no ground for R1, R2 or R5.
+
 Completions X and arrivals in flight N are those of the whole fleet. Every rule sees what the
 reports say, so it acts one cadence and the slowest worker's delay after the fact, and none while
 a worker's report is late. R1 loses nothing: beyond 6 budgets the likelihood is flat, and bad stays
@@ -17,18 +20,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import takewhile
 
 from contract.units import Rate
-from controller.search import explain
+from controller.search import explain, stalls
 from controller.search.estimate import Counts, learned, probability_above, too_many
 from controller.search.tally import (
+    BUCKET_S,
     Sample,
     Setting,
     Tally,
+    ends_by,
     per_second,
     scheduled,
     settled,
     whole_s,
+    without,
 )
 
 WORKING_RATIO = 0.6
@@ -82,21 +89,26 @@ def saturated_per_s(setting: Setting, tally: Tally) -> Rate | None:
 
 
 def _curtailed(setting: Setting, tally: Tally) -> Stop | None:
-    if tally.late:
+    if tally.late or not _spent(setting, tally):
         return None
-    objectives = setting.goal.objectives
-    spent = tuple(
-        index
-        for index, objective in enumerate(objectives)
-        if tally.known_bad[index] > too_many(objective.budget, setting.planned)
-    )
+    tally = without(tally, stalls.found(setting, tally).buckets)
+    spent = _spent(setting, tally)
     if not spent:
         return None
+    objectives = setting.goal.objectives
     worst = max(spent, key=lambda i: tally.known_bad[i] / max(objectives[i].budget, 1e-9))
     reason = explain.curtailed(
         objectives[worst], tally.known_bad[worst], tally.known[worst], tally.through_s
     )
     return Stop("R1 curtail", reason, spoiled=spent)
+
+
+def _spent(setting: Setting, tally: Tally) -> tuple[int, ...]:
+    return tuple(
+        index
+        for index, objective in enumerate(setting.goal.objectives)
+        if tally.known_bad[index] > too_many(objective.budget, setting.planned)
+    )
 
 
 def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
@@ -110,7 +122,7 @@ def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
         s.per_s <= working or s.in_flight <= WAIT_LIMITS * limit_s * s.per_s for s in held
     ):
         return None
-    if held[-1].in_flight < held[0].in_flight:
+    if held[-1].in_flight < held[0].in_flight or _in_stall(setting, tally):
         return None
     reason = explain.backlogged(held[-1].in_flight, held[-1].per_s, limit_s, tally.through_s)
     spoiled = tuple(
@@ -121,12 +133,19 @@ def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
     return Stop("R2 backlog", reason, spoiled=spoiled)
 
 
+def _in_stall(setting: Setting, tally: Tally) -> bool:
+    """Whether the newest arrivals lie in a stall that may yet recover."""
+    newest = int(tally.through_s / BUCKET_S - 1e-9)
+    return newest in stalls.found(setting, tally).buckets
+
+
 def _held(setting: Setting, tally: Tally, span_s: float) -> tuple[Sample, ...]:
     """The samples of the last `span_s`, none when the full rate is not that old yet."""
     since_s = tally.through_s - span_s - 1e-6
     if since_s < setting.probe.ramp_s:
         return ()
-    return tuple(sample for sample in tally.samples if sample.through_s >= since_s)
+    newest = takewhile(lambda sample: sample.through_s >= since_s, reversed(tally.samples))
+    return tuple(newest)[::-1]
 
 
 def _unsafe(setting: Setting, tally: Tally) -> Stop | None:
@@ -148,9 +167,10 @@ def _unsafe(setting: Setting, tally: Tally) -> Stop | None:
 def _accepted(setting: Setting, tally: Tally) -> Stop | None:
     if not setting.beliefs or setting.probe.purpose != "search" or tally.late:
         return None
-    if tally.decided < SURE_FEWEST or not _looking(setting, tally):
+    if tally.decided < SURE_FEWEST or not _looking(tally):
         return None
-    sure = settled(tally, setting.goal.largest_limit_s)
+    found = stalls.found(setting, tally)
+    sure = without(settled(tally, setting.goal.largest_limit_s), found.buckets)
     if sure.undecided or any(
         bad > objective.budget * known
         for objective, bad, known in zip(
@@ -169,13 +189,10 @@ def _accepted(setting: Setting, tally: Tally) -> Stop | None:
     return Stop("R5 accept", explain.accepted(rate, sure.decided, least), passed=True, seen=sure)
 
 
-def _looking(setting: Setting, tally: Tally) -> bool:
-    """Whether the last report made the settled arrivals reach another count."""
-    age_s = setting.goal.largest_limit_s
-    before_s = tally.samples[-2].through_s if len(tally.samples) > 1 else 0.0
-    now = settled(tally, age_s)
-    before = settled(tally, age_s + tally.through_s - before_s)
-    return _looks(now.decided) > _looks(before.decided)
+def _looking(tally: Tally) -> bool:
+    """Whether the last report made the decided arrivals reach another count."""
+    before = tally.samples[-2].judged if len(tally.samples) > 1 else 0
+    return _looks(tally.samples[-1].judged) > _looks(before)
 
 
 def _looks(decided: int) -> int:
@@ -190,9 +207,12 @@ def realised_per_s(setting: Setting, tally: Tally, *, to_end: bool = False) -> R
     probe = setting.probe
     until_s = whole_s(min(tally.through_s, probe.duration_s))
     covered_s, due = until_s - probe.judged_from_s, scheduled(tally, until_s)
+    away_s = BUCKET_S * sum(
+        setting.is_judged(index) and ends_by(index, until_s) for index in tally.left_out
+    )
     if to_end:
         rest = (probe.measure_s - max(covered_s, 0.0)) * probe.rate
-        return Rate((due + rest) / probe.measure_s)
-    if covered_s < 1.0 or not due:
+        return Rate((due + rest) / max(probe.measure_s - away_s, BUCKET_S))
+    if covered_s - away_s < 1.0 or not due:
         return probe.rate
-    return Rate(due / covered_s)
+    return Rate(due / (covered_s - away_s))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from contract.latency import BUCKETS, GAMMA, MIN_S, Histogram
-from contract.report import BUCKET_NS, DueBucket, FleetReport, InFlight, Ledger
+from contract.report import BUCKET_NS, DueBucket, FleetReport, InFlight, Ledger, Tick
 from contract.units import Rate, Seconds
 from controller.search.estimate import Belief
 from controller.search.goal import Goal
@@ -28,12 +28,19 @@ _LOG_TIMES = np.log(MIN_S) + (np.arange(BUCKETS) + 0.5) * np.log(GAMMA)
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the stop rules must know besides the reports."""
+    """What the rules must know besides the reports.
+
+    `unloaded_s` is the median service time of an idle target, `burst` its burst factor in earlier
+    probes (`controller.search.stalls`), `batching` whether that is to be heeded.
+    """
 
     probe: Probe
     goal: Goal
     beliefs: tuple[Belief, ...] = ()
     saturated_per_s: Rate | None = None
+    unloaded_s: Seconds | None = None
+    burst: float = 0.0
+    batching: bool = True
 
     @property
     def planned(self) -> float:
@@ -47,13 +54,18 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Running counts of arrivals at one report; `per_s` succeeded over the last second."""
+    """Running counts of arrivals at one report; `per_s` succeeded over the last second.
+
+    `send_lag_s` is the longest since the report before, `judged` how many judged ones are decided.
+    """
 
     through_s: Seconds
     succeeded: int
     faults: int
     in_flight: int
     per_s: Rate
+    send_lag_s: float = 0.0
+    judged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +82,7 @@ class Tally:
     """Sums over a probe's reports; tuples of numbers have one entry per objective.
 
     `over_limit` are the judged ones in flight and already bad, `waiting` all judged ones in
-    flight, `in_flight` the same by due bucket. `send_lag` leaves out what was sent before anything
+    flight, `in_flight` the same by due bucket. What is due in the buckets `left_out` is in none. `send_lag` leaves out what was sent before anything
     was judged.
     """
 
@@ -87,8 +99,11 @@ class Tally:
     bad_any: int = 0
     over_any: int = 0
     buckets: tuple[DueBucket, ...] = ()
+    left_out: frozenset[int] = frozenset()
     levels: tuple[Level, ...] = ()
     samples: tuple[Sample, ...] = ()
+    ticks: tuple[tuple[Tick, ...], ...] = ()
+    replicas: tuple[str, ...] = ()
     send_lag: Histogram = field(default_factory=Histogram)
     requests: int = 0
     errors: tuple[tuple[str, int], ...] = ()
@@ -125,6 +140,7 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
     waiting = [entry for entry in report.in_flight if setting.is_judged(entry.index)]
     through_s = Seconds(report.through_ns / 1e9)
     counting = through_s > setting.probe.judged_from_s
+    decided = tally.decided + sum(_decided(b) for b in judged)
     return replace(
         tally,
         judged=_added(tally.judged, _columns((b.judged for b in judged), width)),
@@ -133,7 +149,7 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         through_s=through_s,
         totals=report.totals,
         sent=tally.sent + sum(b.sent for b in judged),
-        decided=tally.decided + sum(_decided(b) for b in judged),
+        decided=decided,
         faults=tally.faults + sum(b.failed + b.timed_out for b in judged),
         waiting=sum(entry.count for entry in waiting),
         in_flight=tuple(waiting),
@@ -141,7 +157,9 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         over_any=_over_any(report.in_flight),
         buckets=tally.buckets + judged,
         levels=tally.levels + _levels(setting, report.buckets),
-        samples=(*tally.samples, _sample(tally, through_s, report.totals)),
+        samples=(*tally.samples, _sample(tally, through_s, report, decided)),
+        ticks=(*tally.ticks, report.ticks) if report.ticks else tally.ticks,
+        replicas=report.replicas or tally.replicas,
         send_lag=tally.send_lag + report.send_lag if counting else tally.send_lag,
         requests=tally.requests + report.requests,
         errors=_merged(tally.errors, report.errors),
@@ -156,16 +174,29 @@ def settled(tally: Tally, age_s: float) -> Tally:
 
     Of younger ones those that were quick have ended, and those that will be bad have not.
     """
-    width = len(tally.judged)
     until_s = whole_s(tally.through_s - age_s)
     buckets = tuple(b for b in tally.buckets if ends_by(b.index, until_s))
     waiting = tuple(entry for entry in tally.in_flight if ends_by(entry.index, until_s))
+    return replace(_limited(tally, buckets, waiting), through_s=until_s)
+
+
+def without(tally: Tally, left_out: Collection[int]) -> Tally:
+    """The judged arrivals of all due buckets but some."""
+    if not left_out:
+        return tally
+    buckets = tuple(b for b in tally.buckets if b.index not in left_out)
+    waiting = tuple(entry for entry in tally.in_flight if entry.index not in left_out)
+    return replace(_limited(tally, buckets, waiting), left_out=frozenset(left_out))
+
+
+def _limited(tally: Tally, buckets: tuple[DueBucket, ...], waiting: tuple[InFlight, ...]) -> Tally:
+    width = len(tally.judged)
     return replace(
         tally,
         judged=_columns((b.judged for b in buckets), width),
         bad=_columns((b.bad for b in buckets), width),
         over_limit=_columns((entry.over_limit for entry in waiting), width),
-        through_s=until_s,
+        sent=sum(b.sent for b in buckets),
         decided=sum(_decided(b) for b in buckets),
         faults=sum(b.failed + b.timed_out for b in buckets),
         waiting=sum(entry.count for entry in waiting),
@@ -209,9 +240,11 @@ def per_second(samples: Sequence[Sample], since_s: float) -> tuple[float, int]:
     return (done / span_s if span_s > 0 else 0.0), done
 
 
-def _sample(tally: Tally, through_s: Seconds, totals: Ledger) -> Sample:
+def _sample(tally: Tally, through_s: Seconds, report: FleetReport, judged: int) -> Sample:
+    totals, lag = report.totals, report.send_lag
     faults = totals.failed + totals.timed_out
-    new = Sample(through_s, totals.succeeded, faults, totals.in_flight, Rate(0.0))
+    lag_s = lag.max_s if lag.count else 0.0
+    new = Sample(through_s, totals.succeeded, faults, totals.in_flight, Rate(0.0), lag_s, judged)
     rate, _ = per_second((*tally.samples[-40:], new), through_s - RATE_SPAN_S)
     return replace(new, per_s=Rate(rate))
 
@@ -235,11 +268,8 @@ def _over_any(entries: Iterable[InFlight]) -> int:
 
 
 def _columns(rows: Iterable[tuple[int, ...]], width: int) -> tuple[int, ...]:
-    sums = [0] * width
-    for row in rows:
-        for column, number in enumerate(row):
-            sums[column] += number
-    return tuple(sums)
+    columns = zip(*rows, strict=True)
+    return tuple(map(sum, columns)) or (0,) * width
 
 
 def _added(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:

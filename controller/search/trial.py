@@ -14,7 +14,7 @@ from contract.latency import Histogram
 from contract.objectives import Objective
 from contract.report import FleetReport
 from contract.units import Rate, Seconds
-from controller.search import explain, steadiness, stop_rules, tally, void_rules
+from controller.search import explain, stalls, steadiness, stop_rules, tally, void_rules
 from controller.search.capacity import Search
 from controller.search.clustering import blocks, clustering, exceedance_clustering
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
@@ -38,7 +38,14 @@ class Trial:
 def begin(search: Search, probe: Probe) -> Trial:
     """Nothing reported yet; carries what the stop rules need of the search."""
     beliefs = search.strategy.beliefs()
-    setting = Setting(probe, search.goal, beliefs, search.saturated_per_s)
+    setting = Setting(
+        probe,
+        search.goal,
+        beliefs,
+        search.saturated_per_s,
+        unloaded_s=search.unloaded_s,
+        burst=search.burst,
+    )
     return Trial(setting, tally.empty(setting))
 
 
@@ -70,8 +77,12 @@ def conclude(trial: Trial) -> Outcome:
         return void(trial, "the reports ended before the probe did; see the workers' logs")
     if setting.probe.purpose == "warm_up":
         return _warmed(trial) or void(trial, "the reports ended before the warm-up did")
-    stop = Stop("end", _judged_reason(trial), passed=_passed(setting, seen))
-    return _sound(trial, stop)
+    found = stalls.found(setting, seen)
+    seen = tally.without(seen, found.buckets)
+    reason = _judged_reason(replace(trial, tally=seen))
+    if found.stalls:
+        reason += explain.outside_stalls(found.stalls)
+    return _sound(trial, Stop("end", reason, passed=_passed(setting, seen)))
 
 
 def void(trial: Trial, reason: str) -> Outcome:
@@ -129,8 +140,10 @@ def _passed(setting: Setting, seen: Tally) -> bool:
 
 
 def _evidence(trial: Trial, stop: Stop) -> Evidence:
-    trial = replace(trial, tally=stop.seen or trial.tally)
-    setting, seen = trial.setting, trial.tally
+    setting, whole = trial.setting, trial.tally
+    found = stalls.found(setting, whole)
+    trial = replace(trial, tally=stop.seen or tally.without(whole, found.buckets))
+    seen = trial.tally
     censored = bool(stop.spoiled)
     median_s = tally.service_times(seen).quantile(0.5)
     return Evidence(
@@ -139,10 +152,13 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
         bad=seen.known_bad,
         clustering=_clusterings(trial),
         censored=censored,
-        saturated_per_s=stop_rules.saturated_per_s(setting, seen) if censored else None,
+        saturated_per_s=stop_rules.saturated_per_s(setting, whole) if censored else None,
         relaxation_s=_autocorrelation_s(trial),
         measured_s=_measured_s(trial),
         median_s=None if math.isnan(median_s) else Seconds(median_s),
+        stalls=found.stalls,
+        watched_s=whole.through_s,
+        burst=found.burst,
     )
 
 
@@ -151,7 +167,8 @@ def _out_of(trial: Trial, stop: Stop) -> tuple[int, ...]:
     seen = trial.tally
     if not stop.spoiled:
         return seen.known
-    planned = round(trial.setting.planned)
+    left_out = sum(trial.setting.is_judged(index) for index in seen.left_out)
+    planned = round(trial.setting.planned - left_out * tally.BUCKET_S * trial.setting.probe.rate)
     whole = max(planned, 1) if stop.rule.startswith("R1") else 0
     return tuple(
         max(known, whole, 1) if index in stop.spoiled else 0
@@ -183,7 +200,9 @@ def _autocorrelation_s(trial: Trial) -> Seconds | None:
     if len(judged) < 2:
         return None
     step_s = (judged[-1].through_s - judged[0].through_s) / (len(judged) - 1)
-    return autocorrelation_s([s.in_flight for s in judged], step_s)
+    stalled = trial.tally.left_out
+    clear = [s.in_flight for s in judged if int(s.through_s / tally.BUCKET_S - 1e-9) not in stalled]
+    return autocorrelation_s(clear, step_s)
 
 
 def _measured_s(trial: Trial) -> Seconds:

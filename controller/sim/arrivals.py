@@ -7,32 +7,43 @@ USUAL_LAG_S after it is due, on average, and never before an earlier one.
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.arrivals import Schedule
+from controller.sim.counting import CANCELLED, MISSED, SENT
+from controller.sim.target import Served
 from controller.sim.trouble import Trouble
 
 Whole = NDArray[np.int64]
+Column = TypeVar("Column", NDArray[np.int64], NDArray[np.int16])
 
 NEVER_NS = 2**62
 USUAL_LAG_S = 0.0001
 _PURPOSE = int.from_bytes(b"lag", "big")
+_NO_WHOLE = np.empty(0, dtype=np.int64)
+_NO_REPLICA = np.empty(0, dtype=np.int16)
 
 
 class Arrivals:
     """Columns of one probe's arrivals, by index; times in ns after the epoch.
 
-    `end_ns` is NEVER_NS and `error` 0 until the target has said more.
+    `end_ns` is NEVER_NS and `error` 0 until the target has said more; `fate` is a column of
+    `controller.sim.counting`. `first_ns`, `between_ns` and `replica` stay empty until the target
+    tells such things.
     """
 
     def __init__(self, schedule: Schedule, trouble: Trouble) -> None:
-        self.due_ns = np.empty(0, dtype=np.int64)
-        self.start_ns = np.empty(0, dtype=np.int64)
-        self.end_ns = np.empty(0, dtype=np.int64)
+        self.due_ns = _NO_WHOLE
+        self.start_ns = _NO_WHOLE
+        self.end_ns = _NO_WHOLE
         self.error = np.empty(0, dtype=np.int8)
-        self.missed = np.empty(0, dtype=bool)
+        self.fate = np.empty(0, dtype=np.int8)
+        self.first_ns = _NO_WHOLE
+        self.between_ns = _NO_WHOLE
+        self.replica = _NO_REPLICA
         self._chunks = schedule.chunks()
         self._whole = False
         self._trouble = trouble
@@ -43,26 +54,43 @@ class Arrivals:
         """How many arrivals have started by then."""
         while not self._whole and (not len(self.start_ns) or self.start_ns[-1] <= through_ns):
             self._grow()
-        return int(np.searchsorted(self.start_ns, through_ns, side="right"))
+        return int(self.start_ns.searchsorted(through_ns, side="right"))
 
     def due_by(self, through_ns: int) -> int:
         """How many arrivals are due by then."""
         while not self._whole and (not len(self.due_ns) or self.due_ns[-1] <= through_ns):
             self._grow()
-        return int(np.searchsorted(self.due_ns, through_ns, side="right"))
+        return int(self.due_ns.searchsorted(through_ns, side="right"))
 
-    def close(self, index: int) -> None:
-        """Forget the schedule from `index` on."""
+    def cancel(self, first: int, after: int) -> None:
+        """Cancel some, and forget the schedule beyond them."""
         self._whole = True
-        self.due_ns, self.start_ns = self.due_ns[:index], self.start_ns[:index]
-        self.end_ns, self.error = self.end_ns[:index], self.error[:index]
-        self.missed = self.missed[:index]
+        self.due_ns, self.start_ns = self.due_ns[:after], self.start_ns[:after]
+        self.end_ns, self.error = self.end_ns[:after], self.error[:after]
+        self.fate = self.fate[:after]
+        self.fate[first:] = CANCELLED
 
     def exhausted(self, index: int) -> bool:
         """Whether no arrival is left from `index` on."""
         while not self._whole and index >= len(self.due_ns):
             self._grow()
         return index >= len(self.due_ns)
+
+    def note(self, served: Served, places: Whole, epoch_s: float) -> None:
+        """Write down what the target said of arrivals."""
+        self.end_ns[places] = np.rint((served.ends_s - epoch_s) * 1e9).astype(np.int64)
+        self.error[places] = served.errors
+        if served.replicas is not None:
+            if len(self.replica) < len(self.due_ns):
+                self.replica = _grown(self.replica, len(self.due_ns))
+            self.replica[places] = served.replicas
+        if served.phases is not None:
+            if len(self.first_ns) < len(self.due_ns):
+                self.first_ns = _grown(self.first_ns, len(self.due_ns))
+                self.between_ns = _grown(self.between_ns, len(self.due_ns))
+            firsts_ns = (served.phases.firsts_s - epoch_s) * 1e9
+            self.first_ns[places] = np.rint(firsts_ns).astype(np.int64)
+            self.between_ns[places] = np.rint(served.phases.between_s * 1e9).astype(np.int64)
 
     def _grow(self) -> None:
         chunk = next(self._chunks, None)
@@ -76,7 +104,8 @@ class Arrivals:
         self.end_ns = np.concatenate((self.end_ns, np.full(count, NEVER_NS, dtype=np.int64)))
         self.error = np.concatenate((self.error, np.zeros(count, dtype=np.int8)))
         missed = self._random.random(count) < self._trouble.missed_ratio
-        self.missed = np.concatenate((self.missed, missed))
+        fate = np.where(missed, MISSED, SENT).astype(np.int8)
+        self.fate = np.concatenate((self.fate, fate))
 
     def _starts(self, due_ns: Whole) -> Whole:
         trouble = self._trouble
@@ -90,3 +119,8 @@ class Arrivals:
             starts[0] = max(starts[0], self.start_ns[-1])
         ordered: Whole = np.maximum.accumulate(starts)
         return ordered
+
+
+def _grown(column: Column, size: int) -> Column:
+    grown: Column = np.concatenate((column, np.zeros(size - len(column), dtype=column.dtype)))
+    return grown

@@ -69,7 +69,7 @@ class SimulatedFleet:
         await self._clock.sleep(PREPARE_S)
         if not self._workers:
             raise NoWorkers("no simulated worker is left: set up the fleet with more of them")
-        self._judge = Judge(self._goal.objectives)
+        self._judge = Judge(self._goal.objectives, phases=self._target.has_phases)
         return Readiness(self._workers, RATE_PER_WORKER * len(self._workers))
 
     def offer(self, probe: Probe) -> AbstractAsyncContextManager[AsyncIterator[FleetReport]]:
@@ -133,7 +133,9 @@ class SimulatedFleet:
             await self._until(self._epoch_s + through_s + REPORT_S)
             if through_s > troubled.late_at_s:
                 report = replace(report, late=self._workers[-1:])
-            yield replace(report, unaccounted=troubled.unaccounted)
+            if troubled.unaccounted:
+                report = replace(report, unaccounted=troubled.unaccounted)
+            yield report
 
     async def _lose_one(self, load: Load, through_ns: int) -> FleetReport:
         """The last report before the silence, once that has lasted for SILENCE_S."""

@@ -8,34 +8,33 @@ so, or at their time-out.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contract.arrivals import Schedule
 from contract.latency import Histogram
-from contract.report import DueBucket, FleetReport, Ledger
+from contract.report import FleetReport, Ledger
 from controller.sim.arrivals import NEVER_NS, Arrivals
-from controller.sim.judging import Decided, Flags, Judge, Slices, Whole, ticks
-from controller.sim.target import ERRORS, FAILED, TURNED_AWAY, Target
+from controller.sim.counting import (
+    BAD_ANY,
+    MISSED,
+    SHED,
+    SHED_OVERDUE,
+    TIMED_OUT_KIND,
+    Whole,
+    counted,
+)
+from controller.sim.judging import FATES, Judge, buckets_of, ticks_of
+from controller.sim.target import ERRORS, Served, Target
 from controller.sim.trouble import Trouble
 
 MATERIALISED_NS = 250_000_000
 """Workers hold permits this far ahead; a stop cancels those."""
 _KEY_BITS = 40
 _NONE = np.empty(0, dtype=np.int64)
-_COUNTED = (
-    "scheduled",
-    "sent",
-    "shed",
-    "shed_overdue",
-    "missed",
-    "cancelled",
-    "succeeded",
-    "failed",
-    "timed_out",
-)
+_KINDS = (*ERRORS, "timed out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +60,14 @@ class Load:
         self._target = target
         self._judge = judge
         self._epoch_s = epoch_s
-        self._trouble = trouble
         self._timeout_ns = round(terms.timeout_s * 1e9)
         self._key = terms.schedule.probe << _KEY_BITS
         self._arrivals = Arrivals(terms.schedule, trouble)
+        self._replicas = tuple(f"replica-{place + 1}" for place in range(target.replicas))
+        self._misses = trouble.missed_ratio > 0
         self._next = 0
-        self._open = np.empty(0, dtype=np.int64)
+        self._open = _NONE
+        self._sums = np.zeros(BAD_ANY + 1, dtype=np.int64)
 
     @property
     def in_flight(self) -> int:
@@ -80,46 +81,28 @@ class Load:
 
     def advance(self, through_ns: int) -> FleetReport:
         """Let the load go on and report what happened since the last call."""
-        slices = Slices(self._judge)
-        last = self._arrivals.started_by(through_ns)
-        lags = self._start(slices, last, through_ns)
-        decided, errors = self._settle(through_ns)
-        slices.ended(decided)
-        return self._report(slices, decided, through_ns, lags=lags, errors=errors)
+        first = self._next
+        self._next = max(first, self._arrivals.started_by(through_ns))
+        wanted = np.arange(first, self._next)
+        if self._misses:
+            wanted = wanted[self._arrivals.fate[wanted] != MISSED]
+        if self.in_flight + len(wanted) > self._terms.in_flight_cap:
+            self._squeeze(wanted)
+            wanted = _NONE
+        self._send(wanted, through_ns)
+        return self._report(first, through_ns)
 
     def stop(self) -> FleetReport:
         """Cancel what the workers hold but have not started; nothing is sent after this."""
-        slices = Slices(self._judge)
-        after = self._arrivals.due_by(self.through_ns + MATERIALISED_NS)
-        slices.started("cancelled", self._arrivals.due_ns[self._next : after])
-        self._next = max(self._next, after)
-        self._arrivals.close(self._next)
-        nothing, _ = self._settle(self.through_ns)
-        return self._report(slices, nothing, self.through_ns, lags=Histogram(), errors=())
+        first = self._next
+        self._next = max(first, self._arrivals.due_by(self.through_ns + MATERIALISED_NS))
+        self._arrivals.cancel(first, self._next)
+        return self._report(first, self.through_ns)
 
-    def _start(self, slices: Slices, last: int, through_ns: int) -> Histogram:
-        """Start the arrivals up to `last`, as far as the cap lets; give their send lags."""
+    def _squeeze(self, wanted: Whole) -> None:
+        """Start arrivals one gap in the cap after the other, and shed the others."""
         arrivals = self._arrivals
-        here = np.arange(self._next, last)
-        self._next = max(self._next, last)
-        missed = arrivals.missed[here]
-        slices.started("missed", arrivals.due_ns[here[missed]])
-        wanted = here[~missed]
-        sent = wanted
-        if self.in_flight + len(wanted) > self._terms.in_flight_cap:
-            sent, shed, overdue = self._squeeze(wanted)
-            slices.started("shed", arrivals.due_ns[shed])
-            slices.shed_overdue(arrivals.due_ns[overdue])
-            self._send(_NONE, through_ns)
-        else:
-            self._send(wanted, through_ns)
-        slices.started("sent", arrivals.due_ns[sent])
-        return Histogram.of((arrivals.start_ns[sent] - arrivals.due_ns[sent]) / 1e9)
-
-    def _squeeze(self, wanted: Whole) -> tuple[Whole, Whole, Whole]:
-        """Start arrivals one gap in the cap after the other: sent, shed, and shed overdue."""
-        starts = self._arrivals.start_ns[wanted]
-        sent, shed, overdue = [_NONE], [_NONE], [_NONE]
+        starts = arrivals.start_ns[wanted]
         place = 0
         while place < len(wanted):
             now_ns = int(starts[place])
@@ -129,25 +112,23 @@ class Load:
             after = place + room
             if room > 0:
                 self._send(wanted[place:after], int(starts[place:after][-1]))
-                sent.append(wanted[place:after])
             else:
                 after = max(place + 1, int(np.searchsorted(starts, self._next_end_ns(open_now))))
-                shed.append(wanted[place:after])
-                overdue.append(shed[-1][self._overdue(open_now, starts[place:after])])
+                shed = wanted[place:after]
+                arrivals.fate[shed] = self._shed_as(open_now, starts[place:after])
             place = after
-        return np.concatenate(sent), np.concatenate(shed), np.concatenate(overdue)
 
     def _next_end_ns(self, open_now: Whole) -> int:
         """No sooner does the number in flight fall; 0 where the target does not tell ahead."""
         known = self._arrivals.end_ns[open_now].min(initial=NEVER_NS) < NEVER_NS
         return int(self._ends(open_now).min()) if known else 0
 
-    def _overdue(self, open_now: Whole, starts: Whole) -> Flags:
-        limit_ns = self._judge.overdue_ns(self._timeout_ns)
+    def _shed_as(self, open_now: Whole, starts: Whole) -> Whole:
+        """The fate of arrivals shed at `starts`: it is the target's doing once one is overdue."""
         if not len(open_now):
-            return np.zeros(len(starts), dtype=bool)
-        overdue: Flags = starts - self._arrivals.due_ns[open_now[0]] > limit_ns
-        return overdue
+            return np.full(len(starts), SHED)
+        age_ns = starts - self._arrivals.due_ns[open_now[0]]
+        return np.where(age_ns > self._judge.overdue_ns(self._timeout_ns), SHED_OVERDUE, SHED)
 
     def _send(self, sent: Whole, through_ns: int) -> None:
         """Put arrivals to the target, let time pass until then, and note whose end is known."""
@@ -156,73 +137,58 @@ class Load:
             self._open = np.concatenate((self._open, sent))
         sent_s = self._epoch_s + arrivals.start_ns[sent] / 1e9
         served = self._target.serve(self._key + sent, sent_s, self._epoch_s + through_ns / 1e9)
-        keys, ends_s, errors = served.keys, served.ends_s, served.errors
-        mine = keys >> _KEY_BITS == self._key >> _KEY_BITS
-        if not mine.all():  # what an earlier probe's clients gave up on
-            keys, ends_s, errors = keys[mine], ends_s[mine], errors[mine]
-        places = keys - self._key
-        arrivals.end_ns[places] = np.rint((ends_s - self._epoch_s) * 1e9).astype(np.int64)
-        arrivals.error[places] = errors
+        places = served.keys - self._key
+        if len(places) and places.min() < 0:  # what an earlier probe's clients gave up on
+            served = _only(served, places >= 0)
+            places = places[places >= 0]
+        arrivals.note(served, places, self._epoch_s)
 
-    def _ends(self, arrivals: Whole) -> Whole:
+    def _ends(self, places: Whole) -> Whole:
         """When arrivals end, the time-out included; NEVER_NS or less."""
-        known = self._arrivals.end_ns[arrivals]
-        ends: Whole = np.minimum(known, self._arrivals.due_ns[arrivals] + self._timeout_ns)
+        known = self._arrivals.end_ns[places]
+        ends: Whole = np.minimum(known, self._arrivals.due_ns[places] + self._timeout_ns)
         return ends
 
-    def _settle(self, through_ns: int) -> tuple[Decided, tuple[tuple[str, int], ...]]:
-        """Take out of flight what has ended; give it, and its errors by kind."""
-        arrivals = self._arrivals
-        ends_ns = self._ends(self._open)
-        over = ends_ns <= through_ns
-        done, done_ns = self._open[over], ends_ns[over]
-        self._open = self._open[~over]
-        timed_out = arrivals.end_ns[done] > done_ns
-        kinds = arrivals.error[done]
-        errors = Counter(
-            {ERRORS[k]: int((kinds[~timed_out] == k).sum()) for k in (TURNED_AWAY, FAILED)}
+    def _report(self, first: int, through_ns: int) -> FleetReport:
+        arrivals, judge = self._arrivals, self._judge
+        self._open, table, low, times, ticks, kinds = counted(
+            (arrivals.due_ns, arrivals.start_ns, arrivals.end_ns, arrivals.error, arrivals.fate),
+            (arrivals.first_ns, arrivals.between_ns, arrivals.replica),
+            self._open,
+            (judge.looks_at, judge.limits_ns),
+            (first, self._next, through_ns, self._timeout_ns),
         )
-        errors["timed out"] = int(timed_out.sum())
-        decided = Decided(
-            arrivals.due_ns[done], arrivals.start_ns[done], done_ns, kinds != 0, timed_out
-        )
-        return decided, tuple((kind, count) for kind, count in errors.most_common() if count)
-
-    def _report(
-        self,
-        slices: Slices,
-        decided: Decided,
-        through_ns: int,
-        *,
-        lags: Histogram,
-        errors: tuple[tuple[str, int], ...],
-    ) -> FleetReport:
+        response, service, lags = times
         self.through_ns = through_ns
-        buckets = slices.buckets()
-        self._count(buckets)
-        arrivals, still = self._arrivals, self._open
+        buckets, waiting = buckets_of(table, low, judge.width, (response, service))
+        self._sums += table[-1, : BAD_ANY + 1]
+        *fates, self.bad_any = self._sums.tolist()
+        self.totals = Ledger(**dict(zip(FATES, fates, strict=True)), in_flight=self.in_flight)
         return FleetReport(
             probe=self._terms.schedule.probe,
             through_ns=through_ns,
             workers=self._terms.workers,
             totals=self.totals,
             buckets=buckets,
-            ticks=ticks(decided),
-            in_flight=self._judge.in_flight(
-                arrivals.due_ns[still], arrivals.start_ns[still], through_ns
-            ),
-            send_lag=lags,
-            requests=int(len(decided.due_ns) - decided.timed_out.sum()),
-            errors=errors,
+            ticks=ticks_of(ticks),
+            in_flight=waiting,
+            send_lag=Histogram.of(lags),
+            requests=len(response) - int(kinds[TIMED_OUT_KIND]),
+            errors=_errors(kinds),
+            replicas=self._replicas,
         )
 
-    def _count(self, buckets: tuple[DueBucket, ...]) -> None:
-        before = self.totals
-        self.totals = Ledger(
-            **{
-                name: getattr(before, name) + sum(getattr(b, name) for b in buckets)
-                for name in _COUNTED
-            },
-            in_flight=self.in_flight,
-        )
-        self.bad_any += sum(b.bad_any for b in buckets)
+
+def _errors(kinds: Whole) -> tuple[tuple[str, int], ...]:
+    """Errors by kind, the commonest first."""
+    if not kinds[1:].any():
+        return ()
+    counts = [(_KINDS[kind], int(count)) for kind, count in enumerate(kinds) if kind and count]
+    return tuple(sorted(counts, key=lambda entry: -entry[1]))
+
+
+def _only(served: Served, mine: NDArray[np.bool_]) -> Served:
+    """What was said of some of the requests."""
+    phases = served.phases and served.phases.of(mine)
+    replicas = None if served.replicas is None else served.replicas[mine]
+    return Served(served.keys[mine], served.ends_s[mine], served.errors[mine], phases, replicas)

@@ -15,6 +15,7 @@ caller, for neither package may know the other:
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -28,6 +29,7 @@ from controller.search.view import RunView, view_of
 from controller.sim import trouble
 from controller.sim.address import Address, parse
 from controller.sim.clock import VirtualClock
+from controller.sim.compiled import WISH, compile_loops
 from controller.sim.fleet import SimulatedFleet
 from controller.sim.memory import MemoryJournal
 from controller.sim.trouble import TroubleOf
@@ -102,3 +104,7 @@ def address_of(goal: Goal) -> Address:
         fix = "a simulated target is one URL: write replicas=N in it for several replicas"
         raise GoalRefused((Fault("target", ", ".join(goal.targets), fix),))
     return parse(goal.targets[0])
+
+
+if os.environ.get(WISH) == "1":
+    compile_loops()

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 CADENCE_S = 0.25
+TICK_S = 0.02
 OVERHEAD_S = 1.0
 """Telling the workers and stopping them."""
 
@@ -141,7 +142,7 @@ def reports(
             workers=1,
             totals=totals,
             buckets=_buckets(goal, index_of, (due_before, due_now), new, done - due, failed),
-            ticks=(Tick(step, len(new), 0),),
+            ticks=_ticks(done[new], failed[new]),
             in_flight=_in_flight(goal, index_of, waiting, through_s - due),
             send_lag=Histogram.of(np.full(due_now - due_before, lag_s)),
             requests=due_now - due_before,
@@ -152,6 +153,14 @@ def reports(
         ended_before, due_before = ended_now, due_now
         if through_s >= probe.duration_s + 3 and ended_now == len(due):
             return
+
+
+def _ticks(done: Floats, failed: Bools) -> tuple[Tick, ...]:
+    index_of = (done / TICK_S).astype(int)
+    return tuple(
+        Tick(int(index), int((index_of == index).sum()), int(failed[index_of == index].sum()))
+        for index in np.unique(index_of)
+    )
 
 
 def _buckets(

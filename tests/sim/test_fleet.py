@@ -275,3 +275,41 @@ async def test_without_a_latency_limit_a_target_that_hangs_is_overloaded_and_not
     totals = (await reports_of(fleet, probe_at(900.0)))[-1].totals
     assert totals.timed_out > 100
     assert totals.shed == totals.shed_overdue
+
+
+async def test_phases_of_generated_answers_are_judged() -> None:
+    url = "sim://decode?cap=2&token=20ms&token_per_request=10ms&output=10&output_cv=0&prompt=1"
+    goal = goal_for(
+        url + "&prompt_cv=0",
+        objectives=tuple(
+            parse_objective(text)
+            for text in ("p99 ttft <= 90ms", "p99 itl <= 35ms", "p99 tpot <= 1s", "goodput >= 50%")
+        ),
+    )
+    fleet, _ = fleet_for(goal)
+    await fleet.prepare()
+    buckets = [b for r in await reports_of(fleet, probe_at(5.0, 60.0)) for b in r.buckets]
+    judged, *bad = (
+        sum(b.judged[0] for b in buckets),
+        *(sum(b.bad[k] for b in buckets) for k in range(4)),
+    )
+    late_first, slow, never, any_bad = bad
+    assert 0 < late_first < judged  # who waits for a place
+    assert 0 < slow < judged  # who shares all the way
+    assert never == 0
+    assert max(late_first, slow) <= any_bad <= late_first + slow
+
+
+async def test_completions_are_told_apart_by_replica() -> None:
+    fleet, _ = fleet_for(goal_for("sim://mm1?mean=1ms&copies=3&skew=1"))
+    await fleet.prepare()
+    reports = await reports_of(fleet, probe_at(200.0, 20.0))
+    assert all(report.replicas == ("replica-1", "replica-2", "replica-3") for report in reports)
+    counts = Counter(dict.fromkeys((1, 2, 3), 0))
+    for tick in (tick for report in reports for tick in report.ticks):
+        counts[tick.replica] += tick.completed
+    assert sum(counts.values()) == reports[-1].totals.succeeded
+    assert counts[1] > counts[2] > counts[3] > 0
+    for report in reports:
+        keys = [(tick.index, tick.replica) for tick in report.ticks]
+        assert keys == sorted(set(keys))

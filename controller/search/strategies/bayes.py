@@ -29,6 +29,7 @@ from controller.search.estimate import (
 from controller.search.goal import Goal
 from controller.search.opening import strained
 from controller.search.probe import Evidence, Outcome, Verdict
+from controller.search.relaxation import enough_s
 from controller.search.strategy import Ask, Finding, Standing
 
 FIRST_RATIO = 0.75
@@ -49,19 +50,12 @@ CLOSING_SLACK = 1.7
 ARRIVALS, LONGEST_FOR_ARRIVALS_S = 300, 60.0
 LIMITS = 3.0
 """A probe is no shorter than this many times the largest latency limit: a first guess at the
-relaxation time, which the search holds against the measured one in the end."""
+relaxation time, until probes near the estimate have measured it."""
+MOST_OF_BUDGET = 1 / 8
+"""No probe is longer than this part of the budget for what the target remembers."""
 NEAR_RATIO = 0.1
 """Probes this close to the estimate tell its clustering."""
 HIGH_SURE, HIGH_PASSES, MOST_HIGH_PASSES, LOW_FAILS = 0.9, 2, 4, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Clustering:
-    """What one probe measured of it, per objective, with the weight of its length."""
-
-    rate: Rate
-    measured_s: Seconds
-    of_objective: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,7 @@ class Bayes:
     closings: int = 0
     high_passes: int = 0
     low_fails: int = 0
-    clusterings: tuple[Clustering, ...] = ()
+    seen: tuple[Evidence, ...] = ()
 
     @classmethod
     def knowing_nothing(cls, goal: Goal) -> Bayes:
@@ -112,7 +106,7 @@ class Bayes:
                 last_passed=rate,
                 was_strained=strained(self.goal, outcome),
             )
-        return state if outcome.evidence is None else _with(state, rate, outcome.evidence)
+        return state if outcome.evidence is None else _with(state, outcome.evidence)
 
     def ask(self) -> Ask | Finding:
         if self.low_fails >= LOW_FAILS:
@@ -156,7 +150,13 @@ class Bayes:
         stage_s = next(seconds for least, seconds in STAGES if width > least)
         spread = SPREAD[self.probes % len(SPREAD)] if width < SPREAD_WIDTH else 1.0
         why = f"the capacity lies between {format_rate(known.low)} and {format_rate(known.high)}"
-        return self._probe(Rate(known.estimate * spread), Seconds(stage_s), why)
+        held_s = max(stage_s, self._remembered_s(known)) if width < SPREAD_WIDTH else stage_s
+        return self._probe(Rate(known.estimate * spread), Seconds(held_s), why)
+
+    def _remembered_s(self, known: Interval) -> Seconds:
+        """As long as the target's memory asks for, as far as probes so far can tell of it."""
+        wanted_s = enough_s(self.seen, known.estimate)
+        return Seconds(min(wanted_s, self.goal.budget_s * MOST_OF_BUDGET))
 
     def _closing(self, known: Interval) -> bool:
         owed = self.closings < 2 * self.goal.closing_probes
@@ -168,7 +168,8 @@ class Bayes:
         else:
             rate, why = known.low, "confirm the low end"
         wanted_s = CLOSING_TIMES / self.goal.precision
-        held_s = Seconds(min(max(wanted_s, SHORTEST_CLOSING_S), LONGEST_CLOSING_S))
+        closing_s = min(max(wanted_s, SHORTEST_CLOSING_S), LONGEST_CLOSING_S)
+        held_s = Seconds(max(closing_s, self._remembered_s(known)))
         return self._probe(rate, held_s, why, "closing")
 
     def _probe(
@@ -209,27 +210,22 @@ class Bayes:
         (median,) = quantiles(self.posteriors[index], (0.5,))
         near = [
             (seen.measured_s, value)
-            for seen in self.clusterings
-            if (value := seen.of_objective[index]) is not None
-            and abs(seen.rate / median - 1) <= NEAR_RATIO
+            for seen in self.seen
+            if (value := seen.clustering[index]) is not None
+            and abs(seen.offered_per_s / median - 1) <= NEAR_RATIO
         ]
         total_s = sum(seconds for seconds, _ in near)
         return sum(s * value for s, value in near) / total_s if total_s > 0 else None
 
 
-def _with(state: Bayes, rate: Rate, evidence: Evidence) -> Bayes:
+def _with(state: Bayes, evidence: Evidence) -> Bayes:
     posteriors = tuple(
         taught(posterior, evidence, index, latency=objective.kind != "error_ratio")
         for index, (posterior, objective) in enumerate(
             zip(state.posteriors, state.goal.objectives, strict=True)
         )
     )
-    clustering = Clustering(rate, evidence.measured_s, evidence.clustering)
-    return replace(
-        state,
-        posteriors=posteriors,
-        clusterings=(*state.clusterings, clustering),
-    )
+    return replace(state, posteriors=posteriors, seen=(*state.seen, evidence))
 
 
 def taught(posterior: Posterior, evidence: Evidence, index: int, *, latency: bool) -> Posterior:

@@ -1,0 +1,212 @@
+"""Did the target stall, and did it recover by itself?
+
+Work conservation: a target that has work completes it. Between two completions a and b, with N
+arrivals in flight on average, a time s to serve one and a highest rate X, as many were expected as
+
+    S = (b - a) min(N / s, X)
+
+A batching target completes in bursts, so its ordinary gaps are long. Its burst factor is the
+largest S of the probe once so many of its gaps are left out as a stall every LEAST_APART_S could
+make: learned in every probe, and no stall hides in it. A gap is a stall where
+
+    S > max(10, 3 burst),  b - a >= 0.1 s,  3 or more are in flight at b
+
+and it has recovered when the number in flight is back at 1.3 N(a) + 3, at the latest 12 (b - a) +
+0.5 s after b. Overload is never excused, for a queue that grows is worked off at full speed. Where
+answers name their replica, the same holds of each of them with its own completions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.report import TICK_NS, Tick
+from contract.units import Seconds
+from controller.search.probe import Stall
+from controller.search.tally import BUCKET_S, Setting, Tally
+
+Floats = NDArray[np.float64]
+
+TICK_S = TICK_NS / 1e9
+LEAST_S, LONGEST_S = 0.1, 5.0
+"""What may be called a stall; a target silent for longer than the second has failed."""
+LEAST_EXPECTED, BURSTS, FEWEST_IN_FLIGHT = 10.0, 3.0, 3
+LEAST_APART_S = 5.0
+RECOVERED_TIMES, RECOVERED_FEWEST = 1.3, 3.0
+RECOVERY_TIMES, RECOVERY_S = 12.0, 0.5
+MOST_LEFT_OUT_RATIO = 0.5
+"""A probe that lies in stalls for more than this is judged as it is."""
+SERVICE_RATIO = 0.25
+"""Of the tightest limit: the time to serve one while no probe has told."""
+_BY_GENERATOR_RATIO = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The stalls of a probe, the due buckets that lie in them, and its burst factor.
+
+    `ours`: the part of `buckets` in which it was the generator that stalled.
+    """
+
+    stalls: tuple[Stall, ...] = ()
+    buckets: frozenset[int] = frozenset()
+    burst: float = 0.0
+    ours: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """Between completions: begin, end, in flight at both, and expected completions."""
+
+    begun_s: Floats
+    ended_s: Floats
+    before: Floats
+    after: Floats
+    expected: Floats
+
+
+def found(setting: Setting, tally: Tally) -> Found:
+    """The stalls that have recovered or still may."""
+    gaps = _gaps(setting, tally, _busy(tick for part in tally.ticks for tick in part), 1.0)
+    if gaps is None:
+        return Found()
+    burst = _burst(gaps, tally)
+    least = (
+        max(LEAST_EXPECTED, BURSTS * max(burst, setting.burst))
+        if setting.batching
+        else (LEAST_EXPECTED)
+    )
+    stalls = _recovered(tally, gaps, least)
+    stalls += _of_replicas(setting, tally)
+    spans = {stall: _span(setting, tally, stall) for stall in stalls}
+    buckets = frozenset(index for span in spans.values() for index in span)
+    judged = sum(1 for index in buckets if setting.is_judged(index))
+    if judged * BUCKET_S > MOST_LEFT_OUT_RATIO * setting.probe.measure_s:
+        return Found(burst=burst)
+    ours = frozenset(i for s, span in spans.items() if _by_generator(tally, s) for i in span)
+    counted = tuple(
+        _counted(tally, stall, span) if setting.is_judged(span.start) else stall
+        for stall, span in spans.items()
+        if not ours & set(span)
+    )
+    return Found(counted, buckets, burst, ours)
+
+
+def _busy(ticks: Iterable[Tick]) -> NDArray[np.int64]:
+    """Indices of ticks in which something was served."""
+    return np.array(sorted({t.index for t in ticks if t.completed > t.errors}), dtype=np.int64)
+
+
+def _gaps(setting: Setting, tally: Tally, busy: NDArray[np.int64], share: float) -> _Gaps | None:
+    """The gaps of a target, or of a replica that serves `share` of what it is sent."""
+    if len(busy) < 2 or len(tally.samples) < 2:
+        return None
+    open_end = max(int(tally.through_s / TICK_S), int(busy[-1]))
+    edges = np.append(busy, open_end) * TICK_S
+    begun_s, ended_s = edges[:-1], edges[1:]
+    at_s = np.array([sample.through_s for sample in tally.samples])
+    held = np.array([float(sample.in_flight) for sample in tally.samples])
+    before, after = np.interp(begun_s, at_s, held), np.interp(ended_s, at_s, held)
+    serve_s = setting.unloaded_s or Seconds(SERVICE_RATIO * setting.goal.tightest_limit_s)
+    highest = max(float(setting.probe.rate), float(setting.saturated_per_s or 0.0))
+    per_s = share * np.minimum((before + after) / 2 / serve_s, highest)
+    return _Gaps(begun_s, ended_s, before, after, (ended_s - begun_s) * per_s)
+
+
+def _burst(gaps: _Gaps, tally: Tally) -> float:
+    """The largest expected number of an ordinary gap."""
+    left_out = 1 + int(tally.through_s / LEAST_APART_S)
+    ordered = np.sort(gaps.expected)[::-1]
+    return float(ordered[left_out]) if len(ordered) > left_out else 0.0
+
+
+def _recovered(
+    tally: Tally, gaps: _Gaps, least: float, replica: str = ""
+) -> tuple[Stall, ...]:
+    long = gaps.ended_s - gaps.begun_s
+    few = (gaps.expected <= least) | (gaps.after < FEWEST_IN_FLIGHT) | (long < LEAST_S - 1e-9)
+    stalls = []
+    for index in np.flatnonzero(~few & (long <= LONGEST_S)):
+        begun_s, ended_s = float(gaps.begun_s[index]), float(gaps.ended_s[index])
+        before = _held_before(tally, begun_s)
+        until_s = ended_s + RECOVERY_TIMES * (ended_s - begun_s) + RECOVERY_S
+        back = (
+            s.through_s
+            for s in tally.samples
+            if s.through_s >= ended_s and s.in_flight <= RECOVERED_TIMES * before + RECOVERED_FEWEST
+        )
+        recovered_s = next(back, None)
+        if (tally.through_s if recovered_s is None else recovered_s) > until_s:
+            continue
+        stalls.append(
+            Stall(
+                Seconds(begun_s),
+                Seconds(ended_s),
+                recovered_s,
+                float(gaps.expected[index]),
+                before,
+                replica=replica,
+            )
+        )
+    return tuple(stalls)
+
+
+def _of_replicas(setting: Setting, tally: Tally) -> tuple[Stall, ...]:
+    """Stalls of single replicas, which the others hide from the sum."""
+    names = tally.replicas
+    if len(names) < 2:
+        return ()
+    stalls: tuple[Stall, ...] = ()
+    ticks = [tick for part in tally.ticks for tick in part]
+    whole = max(sum(t.completed for t in ticks), 1)
+    for number, name in enumerate(names, start=1):
+        own = [tick for tick in ticks if tick.replica == number]
+        gaps = _gaps(setting, tally, _busy(own), sum(t.completed for t in own) / whole)
+        if gaps is not None:
+            least = max(LEAST_EXPECTED, BURSTS * _burst(gaps, tally))
+            stalls += _recovered(tally, gaps, least, name)
+    return stalls
+
+
+def _held_before(tally: Tally, at_s: float) -> int:
+    """In flight at the last report before a gap, which the gap has not swollen yet."""
+    before = [s.in_flight for s in tally.samples if s.through_s <= at_s + 1e-9]
+    return before[-1] if before else 0
+
+
+def _span(setting: Setting, tally: Tally, stall: Stall) -> range:
+    """Due buckets of the arrivals that a stall held up, as the target worked off its queue."""
+    serve_s = float(setting.unloaded_s or SERVICE_RATIO * setting.goal.tightest_limit_s)
+    ahead_s = stall.in_flight / max(float(setting.probe.rate), 1e-9)
+    until_s = tally.through_s if stall.recovered_s is None else stall.recovered_s
+    first = int(max(0.0, stall.begun_s - max(2 * serve_s, ahead_s)) / BUCKET_S)
+    return range(first, int(until_s / BUCKET_S - 1e-9) + 1)
+
+
+def _by_generator(tally: Tally, stall: Stall) -> bool:
+    """Whether arrivals were sent late all through it, so that nothing can be said of the target."""
+    late = max(
+        (
+            s.send_lag_s
+            for s in tally.samples
+            if stall.begun_s <= s.through_s <= stall.ended_s + BUCKET_S
+        ),
+        default=0.0,
+    )
+    return late > _BY_GENERATOR_RATIO * stall.seconds
+
+
+def _counted(tally: Tally, stall: Stall, span: range) -> Stall:
+    """The stall with what it cost."""
+    width = len(tally.judged)
+    judged, bad = [0] * width, [0] * width
+    for bucket in tally.buckets:
+        if bucket.index in span:
+            for row in range(width):
+                judged[row] += bucket.judged[row]
+                bad[row] += bucket.bad[row]
+    return replace(stall, judged=tuple(judged), bad=tuple(bad))
