@@ -19,10 +19,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from benchmarks.search.baselines.environment import Answer, Environment
-from benchmarks.search.baselines.judging import carried
+from benchmarks.search.baselines.judging import achieved, carried
 
 WARM_UP_S = 1.0
 EXPANSION = 2.0
@@ -94,11 +92,10 @@ class _Trials:
     def measure(self, load: float) -> float:
         """One trial; what came through, per second."""
         trial = self.env.probe(load, self.trial_s)
-        came = int(np.count_nonzero(trial.ended & ~trial.failed)) / self.trial_s
         self.env.drain()
         bad = not carried(self.env, self.env.look(trial))
         self.seconds.setdefault(load, [0.0, 0.0])[bad] += self.trial_s
-        return came
+        return achieved(trial)
 
     def is_good(self, load: float, sum_s: float) -> bool:
         """A lower bound? Trials are added until it is certain."""
