@@ -60,9 +60,8 @@ class MlrSearch:
         self, env: Environment, trials: _Trials, bounds: _Bounds, sum_s: float, width: float
     ) -> None:
         """Until there are bounds on both sides, this close together, or an end of the range."""
-        bounds.forget()
         stride = EXPANSION * width
-        for load in bounds.relevant():
+        for load in bounds.forgotten():
             bounds.enter(load, good=trials.is_good(load, sum_s))
         for _ in range(MOST_LOADS):
             if bounds.low and bounds.high:
@@ -116,15 +115,12 @@ class _Bounds:
         self.hint = hint
         self.low = 0.0
         self.high = 0.0
-        self._before: list[float] = []
 
-    def forget(self) -> None:
-        """A longer target begins: what was found becomes a load to look at again."""
-        self._before = [load for load in (self.low, self.high) if load]
+    def forgotten(self) -> list[float]:
+        """A longer target begins: what bounds there were are loads to look at again."""
+        before = [load for load in (self.low, self.high) if load]
         self.low = self.high = 0.0
-
-    def relevant(self) -> list[float]:
-        return self._before
+        return before
 
     def enter(self, load: float, *, good: bool) -> None:
         """Above what is bad nothing is good: a good load over the upper bound does not count."""
