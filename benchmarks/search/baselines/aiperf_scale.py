@@ -3,13 +3,14 @@
 One run whose rate goes up while it passes (ramp_until_fail). Every window it takes the percentile
 of the requests that *completed* in it; fewer than 20 say nothing. A pass raises the rate by a base
 step times 1 to 4, by how much of the limit is left; the first failure goes back to the last rate
-that passed and holds it. In a hold one failed window is forgiven, by going a step lower; nothing is
-drained, and the rate never goes up again.
+that passed and holds it. In a hold one failed window is forgiven, by going a step lower; the next ends the run as
+failed, and we count its last rate all the same. Nothing is drained, and the rate never goes up
+again.
 
 AIPerf (ai-dynamo/aiperf, 2026-11): `timing/strategies/adaptive_scale.py`,
 `adaptive_scale_controller.py`, `adaptive_scale_sla.py` (policy sla_margin, multiplier at most 4, 20
-completed requests, assessment period 60 s in the documentation; the hold's length is the user's).
-The tool wants an absolute base step: a quarter of the first rate here, which lies between 1 % and
+completed requests, assessment period 30 s, or 60 s in the documentation; the hold's length is the
+user's). The tool takes 10 a second for its base step, whatever the target: a quarter of the first rate here, which lies between 1 % and
 6 % of capacity when the first rate is 4 % to 24 % of it.
 """
 
@@ -30,7 +31,7 @@ MOST_WINDOWS = 400
 
 @dataclass(frozen=True, slots=True)
 class AiperfScale:
-    window_s: float = 60.0
+    window_s: float = 30.0
     hold_s: float = 60.0
     step_ratio: float = 0.25
 
@@ -61,7 +62,8 @@ class AiperfScale:
                 if env.now_s >= until_s:
                     break
             elif forgiven:
-                return Answer(None, high=failed, note="the hold failed after a recovery")
+                note = "the hold failed after a recovery"
+                return Answer(load.rate, high=failed, note=note)
             else:
                 forgiven = True
                 load.rate = max(env.first, load.rate - self._step(env, took))

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.search.baselines.environment import Answer, Environment
-from benchmarks.search.baselines.judging import carried
+from benchmarks.search.baselines.environment import Answer, Bound, Environment
+from benchmarks.search.baselines.judging import achieved, carried
 
 FIRST_STREAMS, MOST_STREAMS = 4, 1024
 
@@ -59,7 +59,7 @@ class GuideLlmStreams:
         streams = FIRST_STREAMS
         for _ in range(self.most_levels):
             level = env.closed_loop(streams, self.level_s)
-            carries[streams] = level.rate
+            carries[streams] = achieved(level)
             if carried(env, env.finish(level)):
                 best = max(best, streams)
             else:
@@ -73,6 +73,5 @@ class GuideLlmStreams:
             return Answer(
                 carries[worst], high=carries[worst], note="one stream fails", bound="at_most"
             )
-        if not worst:
-            return Answer(carries[best], low=carries[best], note="most streams", bound="at_least")
-        return Answer(carries[best], note=f"{best} streams")
+        bound: Bound = "at_least" if carries[best] >= env.high else ""
+        return Answer(carries[best], note=f"{best} streams", bound=bound)

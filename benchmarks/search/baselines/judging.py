@@ -64,6 +64,11 @@ def carried(env: Environment, probe: Probe, *, settle_s: float = 0.0) -> bool:
     return bad_ratio(env, probe, settle_s=settle_s) <= env.budget
 
 
+def achieved(probe: Probe) -> float:
+    """Successful responses per second of load, as far as they had come."""
+    return float((probe.ended & ~probe.failed).sum()) / probe.seconds
+
+
 def slow(env: Environment, took_s: Floats) -> float:
     """The objective's percentile, in seconds."""
     return percentile(took_s, env.quantile)

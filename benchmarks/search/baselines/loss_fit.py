@@ -19,10 +19,10 @@ Fit = Callable[[Floats, Floats, Floats], Floats]
 """Average loss per second of a load, a most-received rate and a spread; they broadcast."""
 
 DRAWS = 400
-ROUNDS = 4
-WIDER = 10.0
-EVEN_RATIO = 0.05
-"""The Gaussian follows weights flattened until so large a share of the draws counts."""
+MOST_ROUNDS = 25
+WIDER = 4.0
+EVEN_RATIO = 0.1
+"""Weights are flattened until so large a share of the draws counts (Kish 1965), or need not be."""
 HALVINGS = 40
 _TINY = 1e-300
 
@@ -72,13 +72,16 @@ class Posterior:
     def estimate(self, trials: Sequence[Trial], lowest: float) -> tuple[float, float]:
         """Mean and standard deviation of the critical load, which lies in [lowest, highest]."""
         random = np.random.default_rng(0)
-        points, log_weights = np.empty((0, 2)), np.empty(0)
-        for _ in range(ROUNDS):
+        points, weights = np.empty((0, 2)), np.empty(0)
+        for _ in range(MOST_ROUNDS):
             points = self._draw(random)
             log_likelihood = self._log_likelihood(trials, *self._parameters(points))
             log_weights = log_likelihood - self._log_density(points)
+            weights = _normal(log_weights)
+            enough = _even(weights)
             self._follow(points, log_weights)
-        weights = _normal(log_weights)
+            if enough:
+                break
         critical = self._critical(*self._parameters(points), lowest)
         log_mean = float(weights @ np.log(critical))
         log_variance = float(weights @ (np.log(critical) - log_mean) ** 2)
@@ -103,7 +106,7 @@ class Posterior:
         """Move the Gaussian to where the weight is, without letting a few draws dominate."""
         heat = 1.0
         weights = _normal(log_weights)
-        while 1.0 / float(weights @ weights) < EVEN_RATIO * len(weights):
+        while not _even(weights):
             heat *= 0.7
             weights = _normal(heat * log_weights)
         self._mean = weights @ points
@@ -135,6 +138,10 @@ class Posterior:
             above = self._fit(middle, most, spread) > self._target * middle
             low, high = np.where(above, low, middle), np.where(above, middle, high)
         return (low + high) / 2
+
+
+def _even(weights: Floats) -> bool:
+    return 1.0 / float(weights @ weights) >= EVEN_RATIO * len(weights)
 
 
 def _normal(log_weights: Floats) -> Floats:

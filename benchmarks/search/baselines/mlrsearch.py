@@ -19,10 +19,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from benchmarks.search.baselines.environment import Answer, Environment
-from benchmarks.search.baselines.judging import carried
+from benchmarks.search.baselines.judging import achieved, carried
 
 WARM_UP_S = 1.0
 EXPANSION = 2.0
@@ -62,9 +60,8 @@ class MlrSearch:
         self, env: Environment, trials: _Trials, bounds: _Bounds, sum_s: float, width: float
     ) -> None:
         """Until there are bounds on both sides, this close together, or an end of the range."""
-        bounds.forget()
         stride = EXPANSION * width
-        for load in bounds.relevant():
+        for load in bounds.forgotten():
             bounds.enter(load, good=trials.is_good(load, sum_s))
         for _ in range(MOST_LOADS):
             if bounds.low and bounds.high:
@@ -94,11 +91,10 @@ class _Trials:
     def measure(self, load: float) -> float:
         """One trial; what came through, per second."""
         trial = self.env.probe(load, self.trial_s)
-        came = int(np.count_nonzero(trial.ended & ~trial.failed)) / self.trial_s
         self.env.drain()
         bad = not carried(self.env, self.env.look(trial))
         self.seconds.setdefault(load, [0.0, 0.0])[bad] += self.trial_s
-        return came
+        return achieved(trial)
 
     def is_good(self, load: float, sum_s: float) -> bool:
         """A lower bound? Trials are added until it is certain."""
@@ -119,15 +115,12 @@ class _Bounds:
         self.hint = hint
         self.low = 0.0
         self.high = 0.0
-        self._before: list[float] = []
 
-    def forget(self) -> None:
-        """A longer target begins: what was found becomes a load to look at again."""
-        self._before = [load for load in (self.low, self.high) if load]
+    def forgotten(self) -> list[float]:
+        """A longer target begins: what bounds there were are loads to look at again."""
+        before = [load for load in (self.low, self.high) if load]
         self.low = self.high = 0.0
-
-    def relevant(self) -> list[float]:
-        return self._before
+        return before
 
     def enter(self, load: float, *, good: bool) -> None:
         """Above what is bad nothing is good: a good load over the upper bound does not count."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.search.baselines.environment import Answer, Environment, Probe
-from benchmarks.search.baselines.judging import slow
+from benchmarks.search.baselines.environment import Answer, Bound, Environment, Probe
+from benchmarks.search.baselines.judging import achieved, slow
 
 LOWEST = 1.0
 FLOOR = 0.1
@@ -30,10 +30,11 @@ class Mutilate:
 
     def find(self, env: Environment) -> Answer:
         run = env.closed_loop(self.connections, self.run_s)
-        peak, took_s = run.rate, _percentile(env, run)
+        peak, took_s = achieved(run), _percentile(env, run)
         env.drain()
         if took_s <= env.limit_s:
-            return Answer(peak, low=peak, note="the peak passes", bound="at_least")
+            bound: Bound = "at_least" if peak >= env.high else ""
+            return Answer(peak, low=peak, note="the peak passes", bound=bound)
         low, high, rate = LOWEST, peak, peak
         while high > low * (1 + self.precision) and rate > peak * FLOOR:
             rate = (low + high) / 2

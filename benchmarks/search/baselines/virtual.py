@@ -27,7 +27,7 @@ from controller.sim.target import Keys, Served, Target
 SLICE_S = 0.25
 PATIENCE_S = 600.0
 """How long a client waits for responses before it gives them up."""
-MOST_REQUESTS = 5_000_000
+MOST_REQUESTS = 20_000_000
 OVERLOAD = 1.02
 _CHUNK = 5_000
 _LOOK_S = 0.05
