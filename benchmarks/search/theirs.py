@@ -1,0 +1,94 @@
+"""What does a baseline find, asked the same of the same target?
+
+It sees what a client of its tool would see (`benchmarks.search.baselines`). Tools without a warm-up
+are given one of 60 s at the rate their user takes for safe where the target is cold, and pay for it
+as we pay for ours. A tool that would go on for ever is stopped after four hours.
+"""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks.search import ours
+from benchmarks.search.baselines import environment
+from benchmarks.search.baselines.environment import Answer, BudgetSpent
+from benchmarks.search.baselines.registry import BASELINES
+from benchmarks.search.baselines.virtual import Question as Asked
+from benchmarks.search.baselines.virtual import TargetEnvironment
+from benchmarks.search.cells import Question
+from benchmarks.search.found import Found, asked
+from contract.objectives import parse_objective
+from controller.sim.address import parse
+
+PRE_WARM_S = 60.0
+_NEARLY = 0.95
+
+STRATEGIES = tuple(name for name in BASELINES if name not in ours.STRATEGIES)
+
+
+def settings_of(strategy: str) -> tuple[str, ...]:
+    """The tool's defaults, then the combinations of its knobs."""
+    return (ours.DEFAULT, *BASELINES[strategy].settings())
+
+
+def search(question: Question, commit: str) -> Found:
+    """One whole search; its answer's bracket stands for an interval, though it promises nothing."""
+    started_s = time.perf_counter()
+    env = environment_of(question)
+    answer = _answer(question, env)
+    cost = env.close()
+    return Found(
+        **asked(question),
+        status=_status(question, answer),
+        reason=answer.note,
+        estimate=answer.rate,
+        low=answer.low,
+        high=answer.high,
+        seconds=cost.seconds,
+        overload_s=cost.overload_s,
+        requests=cost.sent,
+        bad_requests=cost.bad,
+        probes=cost.probes,
+        wall_s=time.perf_counter() - started_s,
+        commit=commit,
+    )
+
+
+def environment_of(question: Question) -> TargetEnvironment:
+    """The target of a question, and what a client may know of the question."""
+    objective = parse_objective(question.slo[0])
+    assert objective.limit_s is not None
+    assert objective.quantile is not None
+    return TargetEnvironment(
+        parse(question.url).target(question.seed),
+        Asked(
+            limit_s=float(objective.limit_s),
+            low=question.low,
+            high=question.high,
+            first=question.guess,
+            quantile=objective.quantile,
+        ),
+        seed=question.seed,
+        capacity=question.known.capacity,
+    )
+
+
+def _status(question: Question, answer: Answer) -> str:
+    """As ours would say it; "at least" less than what was asked for is a number like any other."""
+    if answer.rate is None:
+        return "no_verdict"
+    if answer.bound == "at_most" or (answer.bound and answer.rate >= question.high * _NEARLY):
+        return answer.bound
+    return "answered"
+
+
+def _answer(question: Question, env: TargetEnvironment) -> Answer:
+    cell = question.cell
+    baseline = BASELINES[cell.strategy]
+    settings = {ours.DEFAULT: baseline.search, **baseline.settings()}
+    try:
+        if question.cold:
+            env.probe(question.guess, PRE_WARM_S)
+    except BudgetSpent as spent:
+        return Answer(None, note=str(spent))
+    return environment.ask(settings[cell.setting], env)
