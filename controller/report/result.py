@@ -12,7 +12,7 @@ from typing import Any
 from contract.report import Ledger
 from contract.units import Seconds
 from controller.errors import Conflict
-from controller.search.answer import Capacity, Gate, WarmUpSummary
+from controller.search.answer import Capacity, Drift, Gate, WarmUpSummary
 from controller.search.probe import Outcome, Quantiles, Verdict
 from controller.search.view import RunView
 
@@ -51,6 +51,7 @@ def result_of(view: RunView) -> Result:
         "calibration": None,
         "fingerprint": None,
         "warm_up": _warm_up(capacity.warm_up),
+        "drifts": [_drift(drift) for drift in capacity.drifts],
         "spikes": [],
         "generator": _generator(outcomes),
         "probes": [_probe(outcome) for outcome in outcomes],
@@ -96,7 +97,18 @@ def _warm_up(summary: WarmUpSummary | None) -> Result | None:
         "steady": summary.steady,
         "kind": summary.kind,
         "reason": summary.reason,
+        "time_to_steady_s": number(summary.time_to_steady_s),
+        "initial_ratio": number(summary.initial_ratio),
+        "period_s": number(summary.period_s),
+        "cold_curve": [
+            {"at_s": number(at_s), "service_time_ms": number(1e3 * time_s)}
+            for at_s, time_s in summary.cold_curve
+        ],
     }
+
+
+def _drift(drift: Drift) -> Result:
+    return {"at_probe": drift.at_probe, "ratio": number(drift.ratio), "reason": drift.reason}
 
 
 def _generator(outcomes: list[Outcome]) -> Result:
@@ -129,6 +141,7 @@ def _probe(outcome: Outcome) -> Result:
         "verdict": outcome.verdict.value,
         "rule": outcome.rule,
         "reason": outcome.reason,
+        "front_cut_s": number(outcome.front_cut_s),
         "seconds": number(outcome.seconds),
     }
 

@@ -55,7 +55,9 @@ def changes(levels: Floats, spread: float, penalty: float = PENALTY) -> tuple[in
         place = int(np.argmin(total))
         best[end], before[end] = total[place], starts[place]
         kept = starts[total - price <= best[end]]
-        starts = np.append(kept, end - FEWEST_WINDOWS + 1) if end >= 2 * FEWEST_WINDOWS - 1 else kept
+        starts = (
+            np.append(kept, end - FEWEST_WINDOWS + 1) if end >= 2 * FEWEST_WINDOWS - 1 else kept
+        )
     return _traced(before)
 
 

@@ -252,7 +252,13 @@ def _ended(levels: Floats, known: Description) -> Settled:
     initial = _initial(levels, known)
     kind: Kind = "warm_up" if initial > FASTER else "flat"
     since = known.since if kind == "warm_up" else 0
-    return Settled(kind, True, since, initial, trend(levels[min(known.since, len(levels) - FEWEST_WINDOWS) :]).change)
+    return Settled(
+        kind,
+        True,
+        since,
+        initial,
+        trend(levels[min(known.since, len(levels) - FEWEST_WINDOWS) :]).change,
+    )
 
 
 def _unsettled(levels: Floats, known: Description, kind: Kind) -> Settled:

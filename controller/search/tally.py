@@ -200,9 +200,7 @@ def judged_levels(tally: Tally) -> list[float]:
         count, total = sums.get(bucket.index, (0, 0.0))
         added = float(bucket.service_time.counts @ _LOG_TIMES) if bucket.service_time.count else 0.0
         sums[bucket.index] = count + bucket.service_time.count, total + added
-    return [
-        total / count if count else math.nan for _, (count, total) in sorted(sums.items())
-    ]
+    return [total / count if count else math.nan for _, (count, total) in sorted(sums.items())]
 
 
 def scheduled(tally: Tally, until_s: float) -> int:

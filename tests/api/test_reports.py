@@ -21,6 +21,7 @@ pytestmark = pytest.mark.anyio
 RESULT_FIELDS = {
     "schema_version", "run", "goal", "seed", "versions", "status", "exit_status", "reason",
     "capacity", "gate", "binding_objective", "knee", "calibration", "fingerprint", "warm_up",
+    "drifts",
     "spikes", "generator", "probes", "cost",
 }  # fmt: skip
 
