@@ -91,14 +91,15 @@ def windows_of(setting: Setting, tally: Tally) -> Windows:
     tails, achieved = _judged_signals(tally, (first, span, count))
     signals = Signals(sums[full] / counts[full], counts[full], tails, achieved)
     span_s = span * BUCKET_S
-    return Windows(span_s, np.flatnonzero(full) * span_s, signals)
+    return Windows(span_s, np.flatnonzero(full).astype(np.float64) * span_s, signals)
 
 
 def level_windows(setting: Setting, tally: Tally) -> tuple[float, ...]:
     """Mean ln(service time) of the judged windows of a probe, for the sentinel."""
     span = _span(setting)
     first = math.ceil(setting.probe.judged_from_s / BUCKET_S - 1e-6)
-    counts, sums = {}, {}
+    counts: dict[int, int] = {}
+    sums: dict[int, float] = {}
     for level in tally.levels:
         place = (level.index - first) // span
         if place >= 0:

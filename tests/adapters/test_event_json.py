@@ -12,7 +12,7 @@ from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
 from controller.adapters.event_json import KINDS, JournalUnreadable, decode, encode
 from controller.search.advice import Advice
-from controller.search.answer import Capacity, Gate, WarmUpSummary
+from controller.search.answer import Capacity, Drift, Gate, WarmUpSummary
 from controller.search.earlier import Earlier
 from controller.search.features import Features
 from controller.search.goal import SignalSource, Workload
@@ -106,7 +106,10 @@ EVENTS: tuple[Event, ...] = (
             "it is so",
             Rate(100.0),
             gate=Gate(Rate(90.0), None, "cannot tell"),
-            warm_up=WarmUpSummary(Rate(50.0), Seconds(20.0), True, "warm_up", "steady"),
+            warm_up=WarmUpSummary(
+                Rate(50.0), Seconds(20.0), True, "warm_up", "steady", cold_curve=((0.5, 0.02),)
+            ),
+            drifts=(Drift(9, 1.3, "slower"),),
         ),
     ),
 )
@@ -153,6 +156,21 @@ def test_a_goal_of_a_journal_without_switches_has_all_of_them_on() -> None:
         del document["goal"][name]
     del document["goal"]["workload"]["replica_header"]
     assert decode(json.dumps(document)) == RunCreated(1.0, a_goal(), "{}")
+
+
+@pytest.mark.parametrize("kind", ["flat", "warm_up", "not_steady", "fixed", "none"])
+def test_a_warm_up_of_an_older_version_is_read(kind: str) -> None:
+    document = json.loads(encode(EVENTS[-1]))
+    warm_up = document["capacity"]["warm_up"]
+    for name in ("time_to_steady_s", "cold_curve", "initial_ratio", "period_s"):
+        del warm_up[name]
+    warm_up["kind"] = kind
+    del document["capacity"]["drifts"]
+    event = decode(json.dumps(document))
+    assert isinstance(event, RunEnded)
+    summary = event.capacity.warm_up
+    assert summary is not None
+    assert (summary.kind, summary.cold_curve, event.capacity.drifts) == (kind, (), ())
 
 
 def test_a_field_of_a_later_version_is_ignored() -> None:

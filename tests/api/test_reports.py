@@ -28,6 +28,7 @@ RESULT_FIELDS = {
     "schema_version", "run", "goal", "seed", "versions", "status", "exit_status", "reason",
     "capacity", "gate", "binding_objective", "knee", "calibration", "fingerprint", "warm_up",
     "spikes", "generator", "probes", "cost", "features",
+    "drifts",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from controller.api.problems import OF_ERROR
 from controller.api.schemas.faults import goal_of
 from controller.api.schemas.fields import Rules
 from controller.report.result import result_of
-from controller.search.answer import Capacity, Gate, Status, WarmUpSummary
+from controller.search.answer import Capacity, Drift, Gate, Status, WarmUpSummary
 from controller.search.goal import StrategyName
 from controller.search.journal import Event, RunEnded
 from controller.search.probe import Verdict
@@ -59,7 +59,10 @@ def result() -> dict[str, Any]:
         low=Rate(195.0),
         high=Rate(205.0),
         gate=Gate(Rate(190.0), met=True, reason="reaches"),
-        warm_up=WarmUpSummary(Rate(50.0), Seconds(20.0), True, "flat", "steady"),
+        warm_up=WarmUpSummary(
+            Rate(50.0), Seconds(20.0), True, "flat", "steady", cold_curve=((0.5, 0.02),)
+        ),
+        drifts=(Drift(9, 1.3, "slower"),),
     )
     probes = [decided(1, 100.0, Verdict.PASS)]
     events: list[Event] = [*beginning(), *probes, RunEnded(at=1.0, capacity=capacity)]

@@ -185,9 +185,9 @@ def test_the_segments_are_those_of_an_exhaustive_search() -> None:
             parts = np.split(levels, cuts)
             return float(sum(((p - p.mean()) ** 2).sum() for p in parts) + price * len(cuts))
 
-        every = [()] + [(a,) for a in range(4, 15)]
-        every += [(a, b) for a in range(4, 11) for b in range(a + 4, 15)]
-        every += [(a, b, c) for a, b in every[12:] for c in range(b + 4, 15)]
+        pairs = [(a, b) for a in range(4, 11) for b in range(a + 4, 15)]
+        every: list[tuple[int, ...]] = [(), *((a,) for a in range(4, 15)), *pairs]
+        every += [(a, b, c) for a, b in pairs for c in range(b + 4, 15)]
         assert cost(changes(levels, spread)) == pytest.approx(min(map(cost, every)))
 
 

@@ -141,6 +141,18 @@ class WarmUpShown(Shown):
     steady: bool
     kind: str
     reason: str
+    time_to_steady_s: Number
+    cold_curve: list[tuple[float, float]]
+    initial_ratio: Number
+    period_s: Number
+
+
+class DriftShown(Shown):
+    """The sentinel at a probe found the service time at the same rate changed by a ratio."""
+
+    at_probe: int
+    ratio: Number
+    reason: str
 
 
 class NoteShown(Shown):
@@ -186,6 +198,7 @@ class RunShown(Shown):
     binding_objective: str | None
     knee: Number
     warm_up: WarmUpShown | None
+    drifts: list[DriftShown]
     load_stopped: bool | None
     notes: list[NoteShown]
     cost: CostShown
@@ -228,7 +241,7 @@ class RunShown(Shown):
 def _answer(capacity: Capacity | None) -> dict[str, Any]:
     if capacity is None:
         names = ("capacity", "gate", "binding_objective", "knee", "warm_up")
-        return dict.fromkeys(names)
+        return {**dict.fromkeys(names), "drifts": []}
     gate, warm_up = capacity.gate, capacity.warm_up
     return {
         "capacity": CapacityShown.model_validate(capacity),
@@ -236,6 +249,7 @@ def _answer(capacity: Capacity | None) -> dict[str, Any]:
         "binding_objective": capacity.binding_objective,
         "knee": capacity.knee,
         "warm_up": WarmUpShown.model_validate(warm_up) if warm_up else None,
+        "drifts": [DriftShown.model_validate(drift) for drift in capacity.drifts],
     }
 
 
