@@ -44,7 +44,7 @@ def quote(goal: Goal) -> Quote:
     middle = math.sqrt(goal.low * goal.high)
     climbs = 2 + math.ceil(math.log2(goal.high / goal.low) / 2)
     narrowing_s = 30.0 + _NARROWING_S / goal.precision**2
-    closing_s = goal.closing_probes * 2 * _LONG_PROBE_S
+    closing_s = goal.closing_probes * _LONG_PROBE_S
     warm_up_s = {"none": 0.0, "auto": 20.0}.get(str(goal.warm_up))
     opening_s = float(goal.warm_up) if warm_up_s is None else warm_up_s
     seconds = min(goal.budget_s, opening_s + climbs * _RAMP_PROBE_S + narrowing_s + closing_s)

@@ -27,7 +27,7 @@ from controller.search.answer import Drift
 from controller.search.probe import Outcome, Verdict
 from controller.search.strategy import Ask
 
-EVERY_S = 90.0
+EVERY_S = 150.0
 REQUESTS = 1_000
 SHORTEST_S, LONGEST_S = 4.0, 60.0
 COST_RATIO = 0.1

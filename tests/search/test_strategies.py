@@ -143,7 +143,7 @@ def test_bayes_measures_longer_as_it_narrows() -> None:
 
 
 def test_bayes_closes_at_the_estimate_and_at_the_low_end() -> None:
-    strategy: Strategy = Bayes.knowing_nothing(replace(GOAL, closing_probes=2))
+    strategy: Strategy = Bayes.knowing_nothing(replace(GOAL, closing_probes=4))
     asks = []
     while isinstance(ask := strategy.ask(), Ask):
         asks.append((ask, strategy.standing()))

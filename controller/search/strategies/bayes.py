@@ -2,7 +2,7 @@
 
     ramp      from 3/4 of what the opening saw, times 1.3; else from `low`, times 2; until one fails
     narrow    at the median of the binding posterior x {0.99, 1, 1.01}, longer as it narrows
-    close     long probes at the estimate and at the 5 % quantile, then stop if still narrow
+    close     long probes at the estimate, every other at the 5 % quantile, then stop if still narrow
 
 A gentle goal has smaller steps and the 35 % quantile for the median (`controller.search.gentle`).
 
@@ -131,7 +131,7 @@ class Bayes:
             return self._climb()
         standing = self._standing()
         if self._closing(standing.interval):
-            if self.closings >= 2 * self.goal.closing_probes:
+            if self.closings >= self.goal.closing_probes:
                 return Finding("answered")
             return self._close(standing)
         return self._narrow(standing)
@@ -189,7 +189,7 @@ class Bayes:
         return Seconds(min(wanted_s, self.goal.budget_s * MOST_OF_BUDGET))
 
     def _closing(self, known: Interval) -> bool:
-        owed = self.closings < 2 * self.goal.closing_probes
+        owed = self.closings < self.goal.closing_probes
         return known.width <= self.goal.precision * (CLOSING_SLACK if owed else 1.0)
 
     def _close(self, standing: Standing) -> Ask:
