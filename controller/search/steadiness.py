@@ -187,5 +187,5 @@ def _unsteady(setting: Setting, found: Settled, held_s: float) -> str:
             " slower, as one that leaks or gets hot does"
         )
     if found.kind == "cyclic":
-        return f"{held} its service time still swung to and fro, in no cycle that a probe can cover"
+        return f"{held} its service time still swung back and forth, in no cycle that a probe can cover"
     return f"{held} its service time still drifted by {explain.ratio(abs(math.expm1(found.drift)))}"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from contract.units import Rate, Seconds
+from controller.search.answer import Capacity
 from controller.search.capacity import IDLE_S, Search, cost_s, observe, propose, start
 from controller.search.probe import Evidence, Outcome, Probe, Verdict
 from controller.search.sentinel import Purse, Sentinel, asked, counted, observed, referred
@@ -172,6 +173,7 @@ def test_a_target_that_drifts_again_and_again_gets_no_interval() -> None:
     assert len(search.sentinel.drifts) == 2
     while isinstance(probe := propose(search), Probe):
         search = observe(search, answers(probe, 0.0))
+    assert isinstance(probe, Capacity)
     assert (probe.status, probe.low) == ("no_verdict", None)
     assert "became another one 2 times" in probe.reason
     assert probe.drifts == search.sentinel.drifts
