@@ -86,6 +86,9 @@ def _run_options(running: argparse.ArgumentParser) -> None:
     running.add_argument("--minutes", type=_minutes, default=float("inf"), help="of this piece")
     running.add_argument("--processes", type=_positive, default=2)
     running.add_argument("--nice", type=int, default=0, help="niceness of the processes")
+    running.add_argument(
+        "--interpreted", action="store_true", help="do not compile the simulator: for few searches"
+    )
     running.add_argument("--again", action="store_true", help="run broken searches again")
 
 
@@ -130,8 +133,9 @@ def _run(given: argparse.Namespace) -> int:
         plan.plan(size, narrowed),
         results,
         commit=_held_out(given).commit,
-        arrivals=size.arrivals,
-        means=work.Means(given.processes, given.nice, 60 * given.minutes),
+        means=work.Means(
+            given.processes, given.nice, 60 * given.minutes, compiled=not given.interpreted
+        ),
         again=given.again,
     )
     left = f", {piece.left} left: run this again" if piece.left else ""

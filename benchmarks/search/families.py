@@ -213,7 +213,7 @@ _B = (
         _LIMIT,
         {
             "hit": _ms(10),
-            "miss": _ms(200, 1.1),
+            "miss": _ms(160, 1.1),
             "half": Drawn(50.0, 1.1),
             "limit": _ms(1000),
         },

@@ -1,7 +1,7 @@
 """What is the truth of a cell's target?
 
 Of two targets: as it is without stalls, for `estimate`, and with them, for `strict`; neither is
-cold. The simulations behind it, and where their results are kept, are `benchmarks.search.truth`'s.
+cold. The simulations behind it, and where what they found is kept, are `benchmarks.search_truth`'s.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from benchmarks.search.cells import Known
-from benchmarks.search_truth import ARRIVALS, SEEDS, truth
+from benchmarks.search_truth import truth
 from contract.objectives import parse_objective
 
 
@@ -25,7 +25,6 @@ class Sought:
     tolerant: str
     strict: str
     slo: tuple[str, ...]
-    arrivals: int = ARRIVALS
 
 
 def know(sought: Sought) -> Known:
@@ -34,11 +33,11 @@ def know(sought: Sought) -> Known:
     Raises:
         NoTruth: the target carries any rate, or none.
     """
-    objective = parse_objective(sought.slo[0])
-    tolerant = truth(sought.tolerant, objective, arrivals=sought.arrivals)
+    slo = [parse_objective(line) for line in sought.slo]
+    tolerant = truth(sought.tolerant, slo)
     if not 0 < tolerant.capacity < math.inf:
         raise NoTruth(f"{sought.tolerant}: no rate is its limit under {', '.join(sought.slo)}")
     strict = None
     if sought.strict != sought.tolerant:
-        strict = truth(sought.strict, objective, arrivals=sought.arrivals).capacity
-    return Known(tolerant.capacity, tolerant.spread / 2 / math.sqrt(len(SEEDS) - 1), strict)
+        strict = truth(sought.strict, slo).capacity
+    return Known(tolerant.capacity, tolerant.standard_error, strict)

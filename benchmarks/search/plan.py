@@ -28,30 +28,25 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many searches a cell gets: ours, the best baselines, the rest; and in other settings.
-
-    `arrivals` is how long the simulations behind the truth are.
-    """
+    """How many searches a cell gets: ours, the best baselines, the rest; and in other settings."""
 
     own: int
     best: int
     rest: int
     settings: int
-    arrivals: int
     families: tuple[str, ...] = tuple(FAMILIES)
     disturbances: tuple[str, ...] = tuple(COLUMNS)
     strategies: tuple[str, ...] = (*ours.STRATEGIES, *theirs.STRATEGIES)
 
 
 SIZES: Mapping[str, Size] = {
-    "full": Size(200, 200, 40, 10, 2_000_000),
-    "small": Size(20, 6, 3, 0, 2_000_000),
+    "full": Size(200, 200, 40, 10),
+    "small": Size(20, 6, 3, 0),
     "quick": Size(
         2,
         2,
         1,
         0,
-        300_000,
         families=("fifo", "batch", "mm1"),
         disturbances=("clean", "spikes"),
         strategies=("bayes", "bisection_60s", "probabilistic"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 import traceback
@@ -51,7 +52,10 @@ class _Worker(Generic[Job]):
 
 
 class Pool(Generic[Job, Result]):
-    """`work` is a function a module holds, `jobs` and results can be pickled."""
+    """`work` is a function a module holds, `jobs` and results can be pickled.
+
+    `begin` is called once in every process, before its first job.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Pool(Generic[Job, Result]):
         niceness: int = 0,
         limit_s: float = float("inf"),
         job_limit_s: float = JOB_LIMIT_S,
+        begin: Callable[[], object] | None = None,
     ) -> None:
         self._work = work
         self._waiting = list(reversed(jobs))
@@ -69,6 +74,7 @@ class Pool(Generic[Job, Result]):
         self._niceness = niceness
         self._until_s = time.monotonic() + limit_s
         self._job_limit_s = job_limit_s
+        self._begin = begin
         self._workers: list[_Worker[Job]] = []
 
     def run(self) -> Generator[Done[Job, Result], None, None]:
@@ -89,7 +95,7 @@ class Pool(Generic[Job, Result]):
     def _start(self) -> None:
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(
-            target=_serve, args=(self._work, theirs, self._niceness), daemon=True
+            target=_serve, args=(self._work, theirs, self._niceness, self._begin), daemon=True
         )
         process.start()
         theirs.close()
@@ -124,7 +130,8 @@ class Pool(Generic[Job, Result]):
     def _replace(self, worker: _Worker[Job]) -> None:
         _kill(worker)
         self._workers.remove(worker)
-        self._start()
+        if self._waiting:
+            self._start()
 
 
 def _kill(worker: _Worker[Any]) -> None:
@@ -133,9 +140,17 @@ def _kill(worker: _Worker[Any]) -> None:
     worker.pipe.close()
 
 
-def _serve(work: Callable[[Any], Any], pipe: Connection, niceness: int) -> None:
+def _serve(
+    work: Callable[[Any], Any],
+    pipe: Connection,
+    niceness: int,
+    begin: Callable[[], object] | None,
+) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this process
     os.nice(niceness)
+    if begin is not None:
+        begin()
     while True:
         try:
             job = pipe.recv()

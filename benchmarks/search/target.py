@@ -25,6 +25,7 @@ from benchmarks.search.pool import JobFailed, Pool
 from contract.objectives import parse_objective
 from contract.units import parse_duration, parse_rate, parse_ratio
 from controller.search.goal import Goal, StrategyName
+from controller.sim.compiled import compile_loops
 
 BATCHING = "sim://batch?base=20ms&per_item=2.5ms&max_batch=16"
 
@@ -119,7 +120,7 @@ def _job(given: argparse.Namespace, known: Known, strategy: StrategyName, seed: 
 
 def _run(jobs: Sequence[Job]) -> list[Found]:
     runs: list[Found] = []
-    with closing(Pool(measure, jobs).run()) as ended:
+    with closing(Pool(measure, jobs, begin=compile_loops).run()) as ended:
         for done in ended:
             one = done.result
             if isinstance(one, JobFailed):

@@ -2,23 +2,29 @@
 
 It sees what a client of its tool would see (`benchmarks.search.baselines`). Tools without a warm-up
 are given one of 60 s at the rate their user takes for safe where the target is cold, and pay for it
-as we pay for ours. A tool that would go on for ever is stopped after four hours.
+as we pay for ours. Of several objectives each of a request's is a reason to be bad. A tool that would go on for ever is stopped after four hours.
 """
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
+
+import numpy as np
 
 from benchmarks.search import ours
 from benchmarks.search.baselines import environment
-from benchmarks.search.baselines.environment import Answer, BudgetSpent
+from benchmarks.search.baselines.environment import Answer, BudgetSpent, Floats
+from benchmarks.search.baselines.judging import Judge
 from benchmarks.search.baselines.registry import BASELINES
 from benchmarks.search.baselines.virtual import Question as Asked
 from benchmarks.search.baselines.virtual import TargetEnvironment
 from benchmarks.search.cells import Question
 from benchmarks.search.found import Found, asked
-from contract.objectives import parse_objective
+from contract.objectives import Objective, parse_objective
 from controller.sim.address import parse
+from controller.sim.target import Served
 
 PRE_WARM_S = 60.0
 _NEARLY = 0.95
@@ -69,8 +75,29 @@ def environment_of(question: Question) -> TargetEnvironment:
             quantile=objective.quantile,
         ),
         seed=question.seed,
+        judge=judge_of(question.slo),
         capacity=question.known.capacity,
     )
+
+
+def judge_of(slo: Sequence[str]) -> Judge:
+    """How bad a request is: the worst of its objectives, so that missing one of them is enough."""
+    objectives = [parse_objective(line) for line in slo]
+
+    def ratios(served: Served, due_s: Floats) -> Floats:
+        each = [_took_s(served, due_s, o) / float(o.limit_s or 1.0) for o in objectives]
+        return np.where(served.errors > 0, math.inf, np.maximum.reduce(each))
+
+    return ratios
+
+
+def _took_s(served: Served, due_s: Floats, objective: Objective) -> Floats:
+    phases = served.phases
+    if objective.metric == "ttft" and phases is not None:
+        return phases.firsts_s - due_s
+    if objective.metric in ("itl", "tpot") and phases is not None:
+        return phases.between_s
+    return served.ends_s - due_s
 
 
 def _status(question: Question, answer: Answer) -> str:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.search import found, known, ours, theirs
@@ -21,15 +21,20 @@ from benchmarks.search.families import FAMILIES, Described, describe
 from benchmarks.search.found import BROKEN, Found
 from benchmarks.search.known import Sought
 from benchmarks.search.pool import JobFailed, Pool
+from controller.sim.compiled import compile_loops
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """On what it is run: processes, their niceness, and seconds of wall time there are."""
+    """On what it is run: processes, their niceness, and seconds of wall time there are.
+
+    `compiled`: the simulator is (`controller.sim.compiled`), which takes half a minute, once.
+    """
 
     processes: int = 2
     niceness: int = 0
     limit_s: float = float("inf")
+    compiled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,6 @@ def run(
     results: Path,
     *,
     commit: str,
-    arrivals: int,
     means: Means,
     again: bool = False,
 ) -> Piece:
@@ -76,27 +80,39 @@ def run(
     missing = _missing(cells, targets, commit, results, again=again)
     if not missing:
         return Piece(0, 0, 0)
-    truths = _truths(missing, targets, arrivals, means)
+    truths = _truths(missing, targets, means)
     code = code_commit()
     jobs = [
         Job(_question(cell, targets, truth, commit), code)
         for cell in missing
-        if (truth := truths.get(_sought(cell, targets, arrivals))) is not None
+        if (truth := truths.get(_sought(cell, targets))) is not None
     ]
     left_s = means.limit_s - (time.monotonic() - began_s)
-    pool = Pool(search, jobs, processes=means.processes, niceness=means.niceness, limit_s=left_s)
+    ran, broken = _searched(jobs, results, replace(means, limit_s=left_s))
+    return Piece(ran, broken, len(missing) - ran)
+
+
+def _searched(jobs: Sequence[Job], results: Path, means: Means) -> tuple[int, int]:
+    """How many were run, and how many of them broke."""
+    pool = Pool(
+        search,
+        jobs,
+        processes=means.processes,
+        niceness=means.niceness,
+        limit_s=means.limit_s,
+        begin=compile_loops if means.compiled else None,
+    )
     ran = broken = 0
     with closing(pool.run()) as ended:
         for done in ended:
-            if isinstance(done.result, JobFailed):
-                one = found.broken(done.job.question, str(done.result), 0.0, code)
-            else:
-                one = done.result
+            one = done.result
+            if isinstance(one, JobFailed):
+                one = found.broken(done.job.question, str(one), 0.0, done.job.code)
             found.append(results, one)
             ran, broken = ran + 1, broken + (one.status == BROKEN)
-            _tell(f"{ran} of {len(missing)} searches")
+            _tell(f"{ran} of {len(jobs)} searches")
     _tell("")
-    return Piece(ran, broken, len(missing) - ran)
+    return ran, broken
 
 
 def kept(paths: Iterable[Path], commit: str) -> tuple[list[Found], int]:
@@ -153,15 +169,15 @@ def _question(cell: Cell, targets: dict[str, Described], truth: Known, commit: s
     return ask(cell, targets[cell.family], DISTURBANCES[cell.disturbance], truth, commit)
 
 
-def _sought(cell: Cell, targets: dict[str, Described], arrivals: int) -> Sought:
+def _sought(cell: Cell, targets: dict[str, Described]) -> Sought:
     target, troubled = targets[cell.family], DISTURBANCES[cell.disturbance]
-    return Sought(troubled.tolerant(target.url), troubled.strict(target.url), target.slo, arrivals)
+    return Sought(troubled.tolerant(target.url), troubled.strict(target.url), target.slo)
 
 
 def _truths(
-    cells: Sequence[Cell], targets: dict[str, Described], arrivals: int, means: Means
+    cells: Sequence[Cell], targets: dict[str, Described], means: Means
 ) -> dict[Sought, Known]:
-    sought = list(dict.fromkeys(_sought(cell, targets, arrivals) for cell in cells))
+    sought = list(dict.fromkeys(_sought(cell, targets) for cell in cells))
     pool = Pool(
         known.know,
         sought,

@@ -22,6 +22,7 @@ TINY = (
     "--strategies=sweep,mlperf_10s",
     "--seeds=1",
     "--processes=1",
+    "--interpreted",
 )
 
 

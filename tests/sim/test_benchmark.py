@@ -1,29 +1,27 @@
 """Can the benchmark of the search be believed: is its truth true?"""
 
+from __future__ import annotations
+
 import math
 
 import pytest
 
-from benchmarks.search_truth import bad_ratio, capacity
+from benchmarks.long_run import shares
 from contract.objectives import parse_objective
 from controller.sim.address import parse
 
-SINGLE = "sim://fifo?servers=1&mean=10ms&cv=1"
+LIMIT = parse_objective("p99 response_time <= 200ms")
 
 
-def test_the_truth_of_an_exponential_server_is_the_closed_form() -> None:
-    exact = 100.0 - math.log(100) / 0.200
-    found = capacity(
-        SINGLE, parse_objective("p99 response_time <= 200ms"), seed=1, arrivals=100_000
+@pytest.mark.parametrize("rate", [70.0, 80.0])
+def test_the_bad_share_of_an_exponential_server_is_the_closed_form(rate: float) -> None:
+    (found,) = shares(parse("sim://mm1?mean=10ms"), [LIMIT], rate, seed=1, arrivals=300_000)
+    assert found == pytest.approx(math.exp(-(100.0 - rate) * 0.2), rel=0.25)
+
+
+def test_errors_and_lateness_are_bad() -> None:
+    failing = parse("sim://mm1?mean=10ms&fail_ratio=2%")
+    ratios = shares(
+        failing, [LIMIT, parse_objective("error_ratio <= 0.1%")], 1.0, seed=1, arrivals=60_000
     )
-    assert found == pytest.approx(exact, rel=0.03)
-
-
-def test_errors_and_lateness_are_bad_and_the_warm_up_is_left_out() -> None:
-    objective = parse_objective("p99 response_time <= 200ms")
-    address = parse(f"{SINGLE}&fail_ratio=2%")
-    idle = bad_ratio(address, objective, 1.0, seed=1, arrivals=20_000)
-    assert idle == pytest.approx(0.02, rel=0.15)
-    warming = f"{SINGLE}&warm_up=60s&warm_up_slowdown=50"
-    found = capacity(warming, objective, seed=1, arrivals=20_000)
-    assert found == pytest.approx(77.0, rel=0.06)
+    assert ratios == pytest.approx([0.02, 0.02], rel=0.1)
