@@ -50,6 +50,7 @@ FASTER, SLOWER = 0.1, 0.15
 """Changes of the level, in ln(seconds), that are more than noise."""
 WANDERING, STILL_MOVING, JUMP = 0.12, 0.05, 0.2
 """At the end: between the first and the last third, the second and the last, and of a late step."""
+FEW_CHANGES = 2
 FILLING_WINDOWS = 5
 """A queue that fills within these is no target that gets slower."""
 _CONFIDENCE = 0.95
@@ -115,10 +116,10 @@ def settled(signals: Signals, window_s: float, *, last: bool) -> Settled | None:
     if size < FEWEST_WINDOWS:
         return Settled("not_steady", False, size, 0.0, math.inf) if last else None
     levels = adjusted(signals.levels, signals.arrivals)
-    cycle = _cyclic(levels, window_s)
+    known = described(levels)
+    cycle = _cyclic(levels, known, window_s)
     if cycle is not None and (cycle.steady or (last and _turns(levels, cycle) >= FEWEST_CYCLES)):
         return cycle
-    known = described(levels)
     if _slower(levels, known) > SLOWER:
         return _unsettled(levels, known, "slowdown") if last else None
     if cycle is None and _is_settled(signals, levels, known, window_s):
@@ -236,7 +237,11 @@ def _slower(levels: Floats, known: Description) -> float:
     return parts[-1] - min(earlier, default=parts[-1]) - 2 * error
 
 
-def _cyclic(levels: Floats, window_s: float) -> Settled | None:
+def _cyclic(levels: Floats, known: Description, window_s: float) -> Settled | None:
+    if known.shape == "decay":
+        return None
+    if len(known.starts) <= FEW_CHANGES:  # a step or two are no cycle, and hide none behind them
+        levels = levels[known.since :]
     period = period_of(levels)
     if period is None:
         return None

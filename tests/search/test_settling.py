@@ -65,24 +65,24 @@ def test_a_warm_target_is_flat_and_soon_steady() -> None:
 
 def test_fluctuations_of_the_speed_are_no_lack_of_steadiness() -> None:
     """3 % of speed is some 4.5 % of service time at half load."""
-    found = many(np.zeros(CAP), 40, fluctuating=0.045)
-    assert sum(not f.steady for f, _ in found) <= 3
+    found = many(np.zeros(CAP), 25, fluctuating=0.045)
+    assert sum(not f.steady for f, _ in found) <= 2
     assert np.median([seconds for _, seconds in found]) <= 40
 
 
 @pytest.mark.parametrize("tau_s", [10.0, 40.0])
 def test_a_target_that_warms_is_not_taken_for_warm(tau_s: float) -> None:
     shape = np.log1p(0.5 * np.exp(-T / tau_s))
-    found = many(shape, 20)
+    found = many(shape, 10)
     premature = [f.steady and shape[seconds - 1] > 0.05 for f, seconds in found]
-    assert np.mean(premature) <= 0.1
-    assert sum(f.steady for f, _ in found) >= 18
+    assert np.mean(premature) <= 0.2
+    assert sum(f.steady for f, _ in found) >= 8
 
 
 def test_one_that_would_warm_for_longer_than_is_allowed_is_not_steady() -> None:
     """After 150 s it is still 14 % off."""
-    found = many(np.log1p(0.5 * np.exp(-T / 120)), 16)
-    assert sum(f.steady for f, _ in found) <= 7
+    found = many(np.log1p(0.5 * np.exp(-T / 120)), 8)
+    assert sum(f.steady for f, _ in found) <= 4
     assert {f.kind for f, _ in found if not f.steady} == {"not_steady"}
 
 
@@ -100,11 +100,11 @@ def test_a_step_is_waited_for_and_found() -> None:
 )
 def test_what_gets_slower_is_held_to_the_end_and_called_so(claim: str, shape: Floats) -> None:
     """What has not begun by the time that the warm-up ends is for the sentinel."""
-    found = [(f, seconds) for f, seconds in many(shape, 12) if seconds > 70]
+    found = [(f, seconds) for f, seconds in many(shape, 6) if seconds > 70]
     for f, seconds in found:
         assert (f.kind, f.steady, seconds) == ("slowdown", False, CAP), claim
     if claim != "heat":
-        assert len(found) >= 10
+        assert len(found) >= 5
 
 
 def test_a_short_cycle_is_steady_with_its_period_a_long_one_is_not() -> None:
