@@ -130,6 +130,8 @@ def _recovered(tally: Tally, gaps: _Gaps, least: float, replica: str = "") -> tu
     for index in np.flatnonzero(~few & (long <= LONGEST_S)):
         begun_s, ended_s = float(gaps.begun_s[index]), float(gaps.ended_s[index])
         before = _held_before(tally, begun_s)
+        if _held_late(tally, begun_s, ended_s) < FEWEST_IN_FLIGHT:
+            continue
         until_s = ended_s + RECOVERY_TIMES * (ended_s - begun_s) + RECOVERY_S
         back = (
             s.through_s
@@ -173,6 +175,17 @@ def _held_before(tally: Tally, at_s: float) -> int:
     """In flight at the last report before a gap, which the gap has not swollen yet."""
     before = [s.in_flight for s in tally.samples if s.through_s <= at_s + 1e-9]
     return before[-1] if before else 0
+
+
+def _held_late(tally: Tally, begun_s: float, ended_s: float) -> int:
+    """In flight at the last report within a gap, or at the first after it: it rises while nothing ends.
+
+    Between reports it is only guessed, and a pause of the arrivals is no stall.
+    """
+    within = [s.in_flight for s in tally.samples if begun_s < s.through_s <= ended_s]
+    if within:
+        return within[-1]
+    return next((s.in_flight for s in tally.samples if s.through_s > ended_s), 0)
 
 
 def _span(setting: Setting, tally: Tally, stall: Stall) -> range:

@@ -94,7 +94,7 @@ def test_a_look_is_due_after_so_much_measuring_and_only_when_it_can_be_paid() ->
     sentinel = warmed(np.zeros(20))
     assert asked(sentinel, PURSE) is None
     due = counted(
-        sentinel, an_outcome(evidence=Evidence(RATE, (1,), (0,), (1.0,), measured_s=Seconds(95.0)))
+        sentinel, an_outcome(evidence=Evidence(RATE, (1,), (0,), (1.0,), measured_s=Seconds(155.0)))
     )
     ask = asked(due, PURSE)
     assert ask is not None
@@ -168,7 +168,7 @@ def test_after_a_drift_the_evidence_is_discarded_and_the_target_warmed_again() -
 
 
 def test_a_target_that_drifts_again_and_again_gets_no_interval() -> None:
-    search, _ = watched(start(GOAL), 0.4)
+    search, _ = watched(start(replace(GOAL, precision=0.05)), 0.4)
     search, _ = watched(search, 0.4)
     assert len(search.sentinel.drifts) == 2
     while isinstance(probe := propose(search), Probe):

@@ -156,3 +156,11 @@ def test_a_soak_counts_its_stalls() -> None:
     told = stalls.found(replace(soak, probe=replace(soak.probe, purpose="soak")), tally)
     assert len(told.stalls) == 1
     assert not told.buckets
+
+
+def test_a_pause_of_the_arrivals_is_no_stall() -> None:
+    """The queue is worked off, and nothing more comes: there is nothing to complete."""
+    for seed in range(20):
+        due = poisson(230, LENGTH_S, np.random.default_rng(seed))
+        due = due[(due < 8.0) | (due > 8.0 + 0.05 * seed)]
+        assert not found(seen(GOAL, due, batches(due), until_s=LENGTH_S), 230)

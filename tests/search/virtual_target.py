@@ -107,8 +107,8 @@ class VirtualFleet:
     def _due(self, probe: Probe) -> Floats:
         count = int(probe.rate * probe.duration_s * 1.3 + 6 * math.sqrt(probe.rate) + 50)
         times = np.cumsum(self._rng.exponential(1 / probe.rate, count))
-        ramp_s = probe.ramp_s / 2  # a linear ramp sends half of it: thin what falls into it
-        times = np.where(times < ramp_s, np.sqrt(2 * ramp_s * times * 2 * ramp_s), times + ramp_s)
+        half_s = probe.ramp_s / 2  # a linear ramp sends half of it: stretch what falls into it
+        times = np.where(times < half_s, np.sqrt(4 * half_s * times), times + half_s)
         kept: Floats = np.sort(times)
         return kept[kept < probe.duration_s]
 
