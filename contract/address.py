@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
@@ -26,3 +27,22 @@ def host_port(target: str) -> str:
         raise AddressError(f"target {target!r} is not a URL such as http://127.0.0.1:9100")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{host}:{port}"
+
+
+def is_loopback(address: str) -> bool:
+    """Whether HOST:PORT names this machine and no other."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def is_allowed(target: str, allowed: frozenset[str]) -> bool:
+    """Whether load may go there, or questions: loopback, or HOST:PORT named in `allowed`.
+
+    Raises:
+        AddressError: it is no URL.
+    """
+    address = host_port(target)
+    return is_loopback(address) or address in allowed

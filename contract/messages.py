@@ -53,6 +53,7 @@ class Prepare:
     never logged; names that begin with TONNAGE_ are refused. `options` is a JSON object as
     text. `allowed_targets` are HOST:PORT; the worker enforces them, and its own list, at
     connect(). The worker named `check_by` also asks the ready check and sends one arrival.
+    `replica_header` is the response header that names the replica, None: it is not looked for.
     """
 
     run: str
@@ -70,6 +71,7 @@ class Prepare:
     allowed_targets: tuple[str, ...]
     max_rate: Rate
     check_by: str
+    replica_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,9 @@ class Plan:
 
     `epoch_us` is the instant of the Redis clock the schedule's offsets count from.
     `in_flight_cap` and `rate_ceiling` are per worker; a schedule above the ceiling is
-    refused. After `duration_s` nothing is due any more, whatever else happens.
+    refused. After `duration_s` nothing is due any more, whatever else happens. `streams` above 0
+    closes the loop, to measure what an open one is worth: a worker has at most so many arrivals in
+    flight, and while all are the schedule stands still.
     """
 
     run: str
@@ -109,6 +113,7 @@ class Plan:
     in_flight_cap: int
     rate_ceiling: Rate
     cadence_s: Seconds = Seconds(0.25)
+    streams: int = 0
 
     def schedule(self) -> Schedule:
         """The whole fleet's arrivals; a worker takes its `share`."""

@@ -18,6 +18,9 @@ BUCKET_NS = 250_000_000
 """Length of a due-time bucket."""
 TICK_NS = 20_000_000
 """Length of a completion tick; the stall test needs this resolution."""
+MOST_REPLICAS = 64
+"""Replicas of a target told apart by name; what comes beyond is `OTHER_REPLICAS`."""
+OTHER_REPLICAS = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ class DueBucket:
 class Tick:
     """Requests completed in the 20 ms slice `index` of the Redis clock, errors among them.
 
-    `replica` counts from 1 into the report's `replicas`; 0: the answers did not say whose they are.
+    `replica` counts from 1 in the `replicas` of the report; 0: the answers named none. There is
+    one tick for each replica that completed something.
     """
 
     index: int
@@ -123,7 +127,8 @@ class Report:
     Everything that happened up to `through_ns` after the epoch is in this report or an
     earlier one. `through_index` is the first global arrival index not yet accounted for, so
     that the controller can recount what this worker owed. `final`: nothing more will come.
-    `errors` are (kind, count), the commonest twenty.
+    `errors` are (kind, count), the commonest twenty. `replicas` are the names the target's
+    answers gave so far in this probe, in the order they were first seen.
     """
 
     run: str
@@ -143,6 +148,7 @@ class Report:
     errors: tuple[tuple[str, int], ...] = ()
     health: Health = field(default_factory=Health)
     final: bool = False
+    replicas: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +157,8 @@ class FleetReport:
 
     `lost`: workers that died, restarted or fell silent; any makes the probe void; `notes` say
     how, one sentence a worker. `late`: workers whose report is still awaited; their increments come in a later one.
-    `unaccounted` counts arrivals the ledgers cannot explain (a lost report).
+    `unaccounted` counts arrivals the ledgers cannot explain (a lost report). `replicas` keep their
+    places for the whole probe, whichever workers saw them.
     """
 
     probe: int

@@ -12,6 +12,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,14 @@ def _serve(given: argparse.Namespace) -> int:
 
 
 def _simulate(given: argparse.Namespace) -> int:
+    from controller.adapters.http_advisor import HttpAdvisor
     from controller.run.conductor import conduct
     from controller.sim.run import simulate_goal
 
     document = _document(given.goal)
     goal = goal_of(document, simulation_rules())
     text = json.dumps(document, sort_keys=True, ensure_ascii=False)
-    view = simulate_goal(goal, conduct=conduct, document=text)
+    view = simulate_goal(goal, conduct=partial(conduct, advisor=HttpAdvisor(())), document=text)
     sys.stdout.write(text_of(result_of(view)))
     if given.json is not None:
         _write(given.json, REPORTS["json"][1](view))

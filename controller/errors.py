@@ -68,3 +68,7 @@ class FleetLost(FleetError):
 
 class Fenced(FleetError):
     """Another controller has taken the run over; this one must stop quietly."""
+
+
+class SignalsUnreadable(Exception):
+    """The target's own metrics cannot be read. It is noted and ends no run, so it is no Error."""

@@ -6,13 +6,14 @@ same claims.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from contract.report import FleetReport
 from contract.units import Seconds
+from controller.search.advice import Advice, Consult
 from controller.search.answer import Status
 from controller.search.goal import Goal
 from controller.search.journal import Event, RunCreated
@@ -140,6 +141,13 @@ class Artefacts(Protocol):
         """The bytes, or None."""
 
 
+class RateAdvisor(Protocol):
+    """Somebody outside who proposes rates, for strategy external."""
+
+    async def advise(self, run: str, goal: Goal, consult: Consult) -> Advice:
+        """The next rate, within ADVICE_TIMEOUT_S; whatever the advisor did wrong is its fault."""
+
+
 class Clock(Protocol):
     """Time, real or virtual."""
 
@@ -151,6 +159,27 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`."""
+
+
+class Signals(Protocol):
+    """The target's own metrics, as often as somebody asks."""
+
+    async def read(self) -> Mapping[str, float]:
+        """What can be told now, by signal; one that cannot is left out.
+
+        Raises:
+            SignalsUnreadable: the target does not tell, with the reason.
+        """
+
+    async def close(self) -> None:
+        """Let go of what reading needed."""
+
+
+class SignalsOf(Protocol):
+    """Makes the signals of one run."""
+
+    def __call__(self, goal: Goal) -> Signals | None:
+        """What the goal asks to watch; None when that is nothing."""
 
 
 class FleetOf(Protocol):

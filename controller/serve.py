@@ -22,6 +22,8 @@ from types import FrameType
 import uvicorn
 
 from controller.adapters.control_link import ControlLink
+from controller.adapters.http_advisor import HttpAdvisor
+from controller.adapters.prometheus import PrometheusSignalsOf
 from controller.adapters.redis_fleet import RedisFleetOf
 from controller.adapters.sql_store import SqlStore
 from controller.adapters.system_clock import SystemClock
@@ -73,7 +75,9 @@ async def serve(settings: Settings) -> None:
             store=store,
             fleet_of=RedisFleetOf(link, store, clock),
             clock=clock,
+            signals_of=PrometheusSignalsOf(clock, settings.allow_target),
             versions=(("tonnage", own_version()), ("python", platform.python_version())),
+            advisor=HttpAdvisor(settings.allow_target),
         )
         app = create_app(settings, registry, store, link, clock)
         stopping: asyncio.Event = app.state.services.stopping

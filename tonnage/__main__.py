@@ -65,6 +65,10 @@ def search(  # noqa: PLR0917 - typer reads options from the signature
     allow_target: AllowTarget = None,
     workers: Workers = DEFAULT_WORKERS,
     redis_url: RedisUrl = None,
+    prior: Annotated[
+        Path | None,
+        typer.Option(help="Result of an earlier search of the same model to begin with."),
+    ] = None,
 ) -> None:
     """Find the capacity that GOAL asks for; without a controller, on a stack of its own."""
     request = searching.Request(
@@ -75,6 +79,7 @@ def search(  # noqa: PLR0917 - typer reads options from the signature
         allow_targets=tuple(allow_target or ()),
         workers=workers,
         redis_url=redis_url if local or not controller else None,
+        prior=prior,
     )
     raise typer.Exit(searching.run_search(Console(), request))
 

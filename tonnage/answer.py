@@ -14,6 +14,7 @@ from contract.units import format_duration, format_rate
 Document = dict[str, Any]
 
 STYLES = {"answered": "bold green", "at_least": "green", "at_most": "yellow"}
+SOAKED = {"answered": "held", "at_most": "did not hold"}
 WIDE = 120
 """Columns from which the table of probes has room for the reasons."""
 MARKS = {"pass": "● pass", "fail": "✕ fail", "void": "○ void"}
@@ -31,6 +32,9 @@ def headline(result: Document) -> str:
     capacity = result.get("capacity") or {}
     estimate = capacity.get("estimate")
     asked = (result.get("goal") or {}).get("search") or {}
+    strategy = asked.get("strategy", "bayes")
+    if strategy == "soak" and result["status"] in SOAKED:
+        return f"{SOAKED[result['status']]} {asked.get('rate', 'search.rate')}"
     if result["status"] == "at_least":
         return f"at least {asked.get('to', 'search.to')}, the highest rate asked for"
     if result["status"] == "at_most" and estimate is not None:
@@ -42,8 +46,10 @@ def headline(result: Document) -> str:
     if capacity.get("low") is None:
         return f"about {_rate(estimate)}, without an interval"
     ends = f"{_rate(capacity['low'])} and {_rate(capacity['high'])}"
-    if asked.get("strategy", "bayes") == "bayes":
+    if strategy == "bayes":
         return f"{_rate(estimate)}, 90 % between {ends}"
+    if strategy == "external":
+        return f"{_rate(estimate)}, between {ends}"
     return f"{_rate(estimate)}, bracketed by {ends}"
 
 
@@ -54,7 +60,11 @@ def _title(result: Document) -> Text:
 def _lines(result: Document) -> list[Text]:
     capacity = result.get("capacity") or {}
     lines = [Text(headline(result), style="bold")]
-    if capacity.get("safe") is not None and result["status"] == "answered":
+    off = [name for name, is_on in (result.get("features") or {}).items() if not is_on]
+    if off:
+        warning = f"with {', '.join(off)} off: to measure its worth, no capacity to plan with"
+        lines.append(Text(warning, style="yellow"))
+    elif capacity.get("safe") is not None and result["status"] == "answered":
         lines.append(Text(f"safe to plan with: {_rate(capacity['safe'])}"))
     if result.get("spikes"):
         lines.append(Text(_stalls(result["spikes"], capacity.get("strict"))))

@@ -86,9 +86,11 @@ class Lines:
 
 
 def standing(view: Document) -> str:
-    """Interval and bracket so far."""
+    """Interval and bracket so far; of a soak how it went."""
+    strategy = ((view.get("goal") or {}).get("search") or {}).get("strategy", "bayes")
+    if strategy == "soak":
+        return soaking(view)
     if view["estimate"] is not None and view["low"] is not None:
-        strategy = ((view.get("goal") or {}).get("search") or {}).get("strategy", "bayes")
         within = "90 % in" if strategy == "bayes" else "bracketed by"
         interval = (
             f"capacity about {view['estimate']:.1f}/s, "
@@ -102,6 +104,16 @@ def standing(view: Document) -> str:
     above = [rate for rate in failed if not passed or rate > max(passed)]
     ceiling = f"{min(above):.1f}" if above else "–"
     return f"{interval} · passed {floor}/s, failed {ceiling}/s"
+
+
+def soaking(view: Document) -> str:
+    """How long a soak has held its rate, and how many bad arrivals that had."""
+    held = [p for p in view["probes"] if p["purpose"] == "soak" and p["verdict"] != "void"]
+    if not held:
+        return "not soaking yet"
+    seconds = format_duration(round(sum(p["seconds"] for p in held)))
+    bad, sent = sum(p["bad_requests"] for p in held), sum(p["requests"] for p in held)
+    return f"held {held[-1]['rate']:.1f}/s for {seconds}: {bad:,} of {sent:,} requests bad"
 
 
 def spending(view: Document) -> str:
@@ -125,11 +137,15 @@ def measuring(view: Document) -> str:
     if not curve:
         return f"{head}: {probe['why']}" if probe["why"] else head
     now = curve[-1]
+    tail = [f"{now['in_flight']} in flight"]
+    if now.get("health"):
+        tail.append(str(now["health"]))
+    tail += [f"{name} {value:.3g}" for name, value in list((now.get("signals") or {}).items())[:4]]
     return (
         f"{head}, offered {_whole(now['offered_per_s'])}, "
         f"achieved {_whole(now['achieved_per_s'])}/s, "
         f"p50 {_ms(now['p50_ms'])}, p90 {_ms(now['p90_ms'])}, p99 {_ms(now['p99_ms'])} ms, "
-        f"{now['in_flight']} in flight"
+        f"{', '.join(tail)}"
     )
 
 

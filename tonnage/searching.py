@@ -14,6 +14,7 @@ from rich.console import Console
 
 from tonnage import answer, goalfile
 from tonnage.client import Controller, Document, Refused
+from tonnage.earlier import with_prior
 from tonnage.errors import ABORTED, FAILED, REJECTED, CommandError
 from tonnage.follow import Follower, abort
 from tonnage.goalfile import GoalFile
@@ -35,11 +36,14 @@ class Request:
     allow_targets: tuple[str, ...]
     workers: int
     redis_url: str | None
+    prior: Path | None = None
 
 
 def run_search(console: Console, request: Request) -> int:
     """Exit status of the search; design §5's table."""
     goal = goalfile.read(request.goal)
+    if request.prior is not None:
+        goal = with_prior(goal, request.prior)
     check_writable(request.json_path)
     with interruptible() as interruption:
         if request.controller:

@@ -15,9 +15,10 @@ def question(path: Path) -> str:
 
 def main() -> int:
     """Scripts are those that can be started: they end in a `__main__` block."""
+    folder = ROOT / "benchmarks"
     scripts = [
         path
-        for path in sorted((ROOT / "benchmarks").glob("*.py"))
+        for path in sorted((*folder.glob("*.py"), *folder.glob("*/__main__.py")))
         if "__main__" in path.read_text(encoding="utf-8")
     ]
     if not scripts:

@@ -5,19 +5,9 @@ Loopback always, anything else only when it is on the worker's own list and on t
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 
-from contract.address import AddressError, host_port
-
-
-def is_loopback(allowed: str) -> bool:
-    """Whether HOST:PORT names this machine and no other."""
-    host = allowed.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+from contract.address import AddressError, host_port, is_loopback
 
 
 def reachable(own: Iterable[str], run: Iterable[str]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ class Order:
     position: int
     workers: int
     worker: str
+    replica_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

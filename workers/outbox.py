@@ -11,7 +11,8 @@ from collections import Counter, deque
 from dataclasses import replace
 
 from contract.messages import Drained, Ready
-from contract.report import DueBucket, Report, Tick
+from contract.report import DueBucket, Report
+from workers import ticks
 
 Reply = Ready | Report | Drained
 
@@ -79,7 +80,7 @@ def merged(older: Report, newer: Report) -> Report:
     return replace(
         newer,
         buckets=tuple(buckets[index] for index in sorted(buckets)),
-        ticks=_add_ticks(older.ticks, newer.ticks),
+        ticks=ticks.added(older.ticks, newer.ticks),
         send_lag=older.send_lag + newer.send_lag,
         requests=older.requests + newer.requests,
         errors=tuple(errors.most_common(20)),
@@ -104,11 +105,3 @@ def _add_buckets(a: DueBucket, b: DueBucket) -> DueBucket:
         response_time=a.response_time + b.response_time,
         service_time=a.service_time + b.service_time,
     )
-
-
-def _add_ticks(older: tuple[Tick, ...], newer: tuple[Tick, ...]) -> tuple[Tick, ...]:
-    counts: dict[int, tuple[int, int]] = {}
-    for tick in (*older, *newer):
-        completed, errors = counts.get(tick.index, (0, 0))
-        counts[tick.index] = (completed + tick.completed, errors + tick.errors)
-    return tuple(Tick(index, *counts[index]) for index in sorted(counts))

@@ -132,6 +132,7 @@ class Preparer:
             position=message.workers.index(self._identity.worker),
             workers=len(message.workers),
             worker=self._identity.worker,
+            replica_header=message.replica_header,
         )
         loaded = self._engine.load(order)
         error = self._engine.spawn(users_at_first(message), START_S)

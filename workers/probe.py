@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from contract.arrivals import Due
 from contract.messages import DEAD_MAN_S, Drained, Plan
 from contract.report import Health, Ledger, Report
 from workers.clock import NS_PER_S, Now, monotonic_ns
+from workers.closed import ClosedPacer
 from workers.gate import Gate
 from workers.judge import Judge
 from workers.pacer import LATE_NS, Pacer
@@ -55,7 +57,7 @@ class RunningProbe:
         position = plan.workers.index(identity.worker)
         self._recorder = Recorder(self._header(), judge, epoch_ns, now=now)
         share = plan.schedule().share(position, len(plan.workers))
-        self._pacer = Pacer(share, epoch_ns, self, now=now, timer=timer)
+        self._pacer = self._paced(share, timer)
         gate.open(
             cap=plan.in_flight_cap,
             timeout_s=timeout_s,
@@ -130,6 +132,23 @@ class RunningProbe:
 
     def cancel(self, index: int, due_ns: int) -> None:
         self._recorder.permit(index, due_ns).start = CANCELLED
+
+    def _paced(
+        self, share: Iterator[tuple[Due, Due]], timer: Callable[[Callable[[], None]], Timer]
+    ) -> Pacer:
+        """The pacer of the plan: of an open loop, unless it gives a number of streams."""
+        if not self.plan.streams:
+            return Pacer(share, self._epoch_ns, self, now=self._now, timer=timer)
+        return ClosedPacer(
+            share,
+            self._epoch_ns,
+            self,
+            streams=self.plan.streams,
+            busy=lambda: self._gate.in_flight + self._gate.waiting,
+            length_ns=self._end_ns - self._epoch_ns,
+            now=self._now,
+            timer=timer,
+        )
 
     def _pacer_done(self) -> bool:
         return self._pacer.exhausted or self._now() > self._end_ns + LATE_NS

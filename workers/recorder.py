@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import gevent
-import numpy as np
 
 from contract.latency import LONGEST_S, Histogram
-from contract.report import BUCKET_NS, TICK_NS, Health, InFlight, Ledger, Report, Tick
+from contract.report import BUCKET_NS, Health, InFlight, Ledger, Report
 from workers.clock import NS_PER_S, Now, monotonic_ns
 from workers.judge import Judge
 from workers.permit import (
@@ -32,6 +31,7 @@ from workers.permit import (
     Permit,
 )
 from workers.slices import Slice
+from workers.ticks import Replicas, ticks_of
 
 KINDS_KEPT = 100
 """Distinct kinds of error told apart; the rest are `other`."""
@@ -67,7 +67,8 @@ class Recorder:
         self._starts: defaultdict[tuple[int, int], int] = defaultdict(int)
         self._ends: defaultdict[tuple[int, int, int, int], int] = defaultdict(int)
         self._slices: dict[int, Slice] = {}
-        self._ticks: list[tuple[int, bool]] = []
+        self._ticks: list[tuple[int, bool, int]] = []
+        self._replicas = Replicas()
         self._lags_s: list[float] = []
         self._totals: Counter[str] = Counter()
         self._requests = 0
@@ -92,6 +93,7 @@ class Recorder:
         *,
         phases: Mapping[str, object] = NO_PHASES,
         error: str | None = None,
+        replica: str | None = None,
     ) -> None:
         """A request of `permit` ended now; the first one's response time counts from due."""
         if permit.outcome != OPEN:
@@ -107,7 +109,8 @@ class Recorder:
             permit.failed = True
             self.count_error(error)
         self._requests += 1
-        self._ticks.append((now_ns, error is not None))
+        place = 0 if replica is None else self._replicas.place(replica)
+        self._ticks.append((now_ns, error is not None, place))
         times = self._slice(permit.bucket)
         times.response_s.append(response_s)
         times.service_s.append(service_s)
@@ -161,6 +164,7 @@ class Recorder:
             errors=tuple(self.errors.most_common(KINDS_REPORTED)),
             health=health,
             final=final,
+            replicas=self._replicas.names,
         )
         slices, ticks, lags_s = self._slices, self._ticks, self._lags_s
         self._slices, self._ticks, self._lags_s = {}, [], []
@@ -173,7 +177,7 @@ class Recorder:
         return replace(
             report,
             buckets=tuple(buckets),
-            ticks=_ticks(ticks, self._epoch_ns),
+            ticks=ticks_of(ticks, self._epoch_ns),
             send_lag=Histogram.of(lags_s),
         )
 
@@ -236,16 +240,3 @@ class Recorder:
             for place in range(self._judge.count):
                 place_counts[place] += mask >> place & 1
         return tuple(InFlight(b, counts[b], tuple(over[b])) for b in sorted(counts))
-
-
-def _ticks(done: list[tuple[int, bool]], epoch_ns: int) -> tuple[Tick, ...]:
-    if not done:
-        return ()
-    times, errors = zip(*done, strict=True)
-    index = (np.array(times, dtype=np.int64) - epoch_ns) // TICK_NS
-    found, place = np.unique(index, return_inverse=True)
-    completed = np.bincount(place)
-    failed = np.bincount(place, weights=np.array(errors, dtype=np.float64))
-    return tuple(
-        Tick(int(k), int(n), int(e)) for k, n, e in zip(found, completed, failed, strict=True)
-    )

@@ -21,7 +21,8 @@ from itertools import zip_longest
 
 from contract.latency import Histogram
 from contract.messages import Drained, Plan
-from contract.report import DueBucket, FleetReport, Health, InFlight, Ledger, Report, Tick
+from contract.report import DueBucket, FleetReport, Health, InFlight, Ledger, Report
+from controller.adapters.merge_ticks import Ticks
 
 GRACE_S = 1.0
 """A merged report waits this long for a worker whose report is due."""
@@ -85,6 +86,7 @@ class Merge:
         self._through_ns = 0
         self._stopped = False
         self._named_lost: frozenset[str] = frozenset()
+        self._ticks = Ticks()
         self._sources = {
             worker: _Source(position, boots[worker], epoch_s)
             for position, worker in enumerate(plan.workers)
@@ -165,7 +167,7 @@ class Merge:
             workers=len(alive),
             totals=sum((s.totals for s in self._sources.values()), Ledger()),
             buckets=merge_buckets(b for r in reports for b in r.buckets),
-            ticks=_merge_ticks(t for r in reports for t in r.ticks),
+            ticks=self._ticks.merged(reports),
             in_flight=_merge_in_flight(i for s in alive.values() for i in s.in_flight),
             send_lag=_merge_histograms(r.send_lag for r in reports),
             requests=sum(r.requests for r in reports),
@@ -175,6 +177,7 @@ class Merge:
             late=late,
             unaccounted=sum(s.newly_unaccounted for s in self._sources.values()),
             notes=tuple(f"worker {worker} {how}" for worker, how in sorted(self.lost.items())),
+            replicas=self._ticks.replicas,
         )
         for source in self._sources.values():
             source.pending.clear()
@@ -239,15 +242,6 @@ def _added(one: DueBucket, other: DueBucket) -> DueBucket:
 
 def _added_each(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(a + b for a, b in zip_longest(one, other, fillvalue=0))
-
-
-def _merge_ticks(ticks: Iterable[Tick]) -> tuple[Tick, ...]:
-    completed: Counter[int] = Counter()
-    errors: Counter[int] = Counter()
-    for tick in ticks:
-        completed[tick.index] += tick.completed
-        errors[tick.index] += tick.errors
-    return tuple(Tick(index, completed[index], errors[index]) for index in sorted(completed))
 
 
 def _merge_in_flight(entries: Iterable[InFlight]) -> tuple[InFlight, ...]:

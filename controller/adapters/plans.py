@@ -11,6 +11,7 @@ from contract.units import Rate, Seconds
 from controller.adapters.control_link import Seen
 from controller.errors import PreflightFailed
 from controller.ports import Readiness
+from controller.search import streams
 from controller.search.goal import Goal
 from controller.search.probe import Probe
 
@@ -42,13 +43,14 @@ class Speech:
             model=goal.model,
             headers=goal.headers,
             options=goal.workload.options,
-            requests_sha256=goal.workload.requests,
+            requests_sha256=goal.sent_requests,
             objectives=tuple(objective.text for objective in goal.objectives),
             timeout_s=goal.workload.timeout_s,
             seed=goal.seed,
             allowed_targets=tuple(dict.fromkeys(host_port(target) for target in goal.targets)),
             max_rate=Rate(goal.high * HEADROOM),
             check_by=workers[0] if ask_target else NOBODY,
+            replica_header=goal.workload.replica_header,
         )
 
     def plan(self, probe: Probe, workers: tuple[str, ...], epoch_us: int) -> Plan:
@@ -70,6 +72,7 @@ class Speech:
             in_flight_cap=goal.in_flight_cap(share),
             rate_ceiling=Rate(goal.high * HEADROOM / count),
             cadence_s=SHORT_CADENCE_S if count <= FEW_WORKERS else LONG_CADENCE_S,
+            streams=streams.share(probe.streams, count),
         )
 
 

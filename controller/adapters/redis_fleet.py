@@ -126,7 +126,7 @@ class RedisFleet:
             self._boots = {}
 
     async def _put_artefact(self) -> None:
-        sha256 = self._goal.workload.requests
+        sha256 = self._goal.sent_requests
         if sha256 is None:
             return
         data = await self._artefacts.artefact(sha256)

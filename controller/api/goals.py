@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import difflib
-import ipaddress
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from contract.address import host_port
+from contract.address import AddressError, host_port, is_loopback
 from controller.api.schemas.fields import Rules
 
 LOCUSTFILES = Path(__file__).parents[2] / "locustfiles"
@@ -28,12 +27,18 @@ def rules(allowed: Iterable[str], locustfiles: Path = LOCUSTFILES) -> Rules:
     return Rules(
         check_target=lambda target: check_target(target, named),
         check_user=lambda user: check_user(user, locustfiles),
+        check_url=lambda url: check_target(url, named),
     )
 
 
 def simulation_rules() -> Rules:
     """What `simulate` holds goals to: only sim:// targets; no user runs, so any name will do."""
-    return Rules(check_target=_check_simulated, check_user=lambda _: None, simulating=True)
+    return Rules(
+        check_target=_check_simulated,
+        check_user=lambda _: None,
+        simulating=True,
+        check_url=_check_loopback,
+    )
 
 
 def check_target(target: str, allowed: frozenset[str]) -> None:
@@ -55,7 +60,7 @@ def check_target(target: str, allowed: frozenset[str]) -> None:
     if url.query or url.fragment:
         raise Unfit(f"{target!r} has a query or fragment: write http://HOST:PORT and a path")
     address = host_port(target)
-    if not _is_loopback(url.hostname) and address not in allowed:
+    if not is_loopback(address) and address not in allowed:
         raise Unfit(
             f"{target!r} is not an allowed target: start the controller with "
             f"--allow-target {address}"
@@ -115,6 +120,18 @@ def _check_simulated(target: str) -> None:
         )
 
 
+def _check_loopback(url: str) -> None:
+    try:
+        local = is_loopback(host_port(url))
+    except AddressError as error:
+        raise Unfit(
+            f"{url!r} is not a URL: write one such as http://127.0.0.1:9000/next"
+        ) from error
+    if not local:
+        raise Unfit(f"{url!r} is not on this machine, and simulate asks nobody else")
+    check_target(url, frozenset())
+
+
 def _split(target: str) -> SplitResult:
     try:
         url = urlsplit(target)
@@ -122,10 +139,3 @@ def _split(target: str) -> SplitResult:
     except ValueError as error:
         raise Unfit(f"{target!r} is not a URL: {error}: write http://HOST:PORT") from error
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

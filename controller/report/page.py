@@ -17,6 +17,8 @@ th:last-child, td:last-child { text-align: left; }
 .answer { font-size: 1.6rem; } .pass { color: #00806f; } .fail { color: #c8401f; }
 .void { color: #808080; }
 """
+KINDS = {"bayes": "90 % interval", "external": "range"}
+"""By strategy; the others have a bracket of verdicts, no probability. The reason says whose range."""
 _MARKS = {"pass": "●", "fail": "✕", "void": "○"}
 _HEADS = ("#", "offered", "achieved", "p50", "p90", "p99", "requests", "bad", "verdict", "because")
 
@@ -41,18 +43,28 @@ send lag p99 {lag}, {generator["shed"]} shed, {generator["missed"]} missed,
 <table><caption>Probes</caption><thead><tr>{heads}</tr></thead><tbody>
 {rows}
 </tbody></table>
+{_signals(result["probes"])}
 </body></html>
 """
 
 
 def answer(result: Result) -> str:
-    """The status with its numbers, in a few words."""
+    """The status with its numbers, in a few words; with features off it says so."""
     capacity = result["capacity"]
-    if capacity["estimate"] is None or capacity["low"] is None or capacity["high"] is None:
-        return str(result["status"])
-    search = result["goal"].get("search") or {}
-    by_posterior = search.get("strategy", "bayes") == "bayes"  # else verdicts, no probability
-    kind = "90 % interval" if by_posterior else "bracket"
+    off = [name for name, is_on in result["features"].items() if not is_on]
+    note = f" (with {', '.join(off)} off: no capacity to plan with)" if off else ""
+    return _answer_of(result, capacity) + note
+
+
+def _answer_of(result: Result, capacity: Result) -> str:
+    strategy = (result["goal"].get("search") or {}).get("strategy", "bayes")
+    status, estimate = str(result["status"]), capacity["estimate"]
+    if status == "answered" and strategy == "soak" and estimate is not None:
+        return f"{status}: held {format_rate(estimate)}"
+    if estimate is None or capacity["low"] is None or capacity["high"] is None:
+        unbounded = status == "answered" and estimate is not None
+        return f"{status}: {format_rate(estimate)} (no interval)" if unbounded else status
+    kind = KINDS.get(strategy, "bracket")
     return (
         f"{result['status']}: {format_rate(capacity['estimate'])} "
         f"({kind} {format_rate(capacity['low'])} to {format_rate(capacity['high'])})"
@@ -80,6 +92,30 @@ def _row(probe: dict[str, Any]) -> str:
         escape(probe["reason"]),
     ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _signals(probes: list[dict[str, Any]]) -> str:
+    """What the target said of itself, where it did: mean and highest of a probe."""
+    names = list(dict.fromkeys(name for probe in probes for name in probe["signals"]))
+    if not names:
+        return ""
+    heads = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)
+    rows = []
+    for probe in probes:
+        seen = [probe["signals"].get(name) for name in names]
+        cells = "".join(f"<td>{_seen(signal)}</td>" for signal in seen)
+        rows.append(f"<tr><td>{probe['number']}</td>{cells}<td>{probe['health'] or '–'}</td></tr>")
+    return (
+        "<table><caption>Signals: mean (highest) of a probe</caption><thead><tr>"
+        f"<th scope='col'>#</th>{heads}<th scope='col'>health</th></tr></thead><tbody>"
+        f"{''.join(rows)}</tbody></table>"
+    )
+
+
+def _seen(signal: dict[str, float | None] | None) -> str:
+    if signal is None or signal["mean"] is None or signal["highest"] is None:
+        return "–"
+    return f"{signal['mean']:.3g} ({signal['highest']:.3g})"
 
 
 def _number(value: float | None, unit: str) -> str:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
 from contract.report import Ledger
 from contract.units import Seconds
 from controller.errors import Conflict
-from controller.search.answer import Capacity, Gate, WarmUpSummary
-from controller.search.probe import Outcome, Quantiles, Stall, Verdict
+from controller.search.answer import Capacity, Drift, Gate, WarmUpSummary
+from controller.search.features import Features
+from controller.search.probe import Outcome, Quantiles, Stall, Verdict, Window
 from controller.search.view import RunView
 
 SCHEMA_VERSION = 1
@@ -40,6 +42,7 @@ def result_of(view: RunView) -> Result:
         "run": view.run,
         "goal": json.loads(view.document),
         "seed": None if goal is None else goal.seed,
+        "features": asdict(Features() if goal is None else goal.features),
         "versions": dict(view.versions),
         "status": capacity.status,
         "exit_status": capacity.exit_status,
@@ -52,6 +55,7 @@ def result_of(view: RunView) -> Result:
         "fingerprint": None,
         "warm_up": _warm_up(capacity.warm_up),
         "spikes": [_spike(o, stall) for o in outcomes for stall in stalls_of(o)],
+        "drifts": [_drift(drift) for drift in capacity.drifts],
         "generator": _generator(outcomes),
         "probes": [_probe(outcome) for outcome in outcomes],
         "cost": {
@@ -96,6 +100,13 @@ def _warm_up(summary: WarmUpSummary | None) -> Result | None:
         "steady": summary.steady,
         "kind": summary.kind,
         "reason": summary.reason,
+        "time_to_steady_s": number(summary.time_to_steady_s),
+        "initial_ratio": number(summary.initial_ratio),
+        "period_s": number(summary.period_s),
+        "cold_curve": [
+            {"at_s": number(at_s), "service_time_ms": number(1e3 * time_s)}
+            for at_s, time_s in summary.cold_curve
+        ],
     }
 
 
@@ -114,6 +125,10 @@ def _spike(outcome: Outcome, stall: Stall) -> Result:
         "bad_arrivals": max(stall.bad) if stall.bad else None,
         "replica": stall.replica or None,
     }
+
+
+def _drift(drift: Drift) -> Result:
+    return {"at_probe": drift.at_probe, "ratio": number(drift.ratio), "reason": drift.reason}
 
 
 def _generator(outcomes: list[Outcome]) -> Result:
@@ -146,7 +161,26 @@ def _probe(outcome: Outcome) -> Result:
         "verdict": outcome.verdict.value,
         "rule": outcome.rule,
         "reason": outcome.reason,
+        "front_cut_s": number(outcome.front_cut_s),
         "seconds": number(outcome.seconds),
+        "health": outcome.health,
+        "cause": outcome.cause,
+        "signals": {
+            signal.name: {"mean": number(signal.mean), "highest": number(signal.highest)}
+            for signal in outcome.signals
+        },
+        "windows": [_window(window) for window in outcome.windows],
+    }
+
+
+def _window(window: Window) -> Result:
+    return {
+        "from_s": number(window.from_s),
+        "achieved_per_s": number(window.achieved_per_s),
+        "bad_ratio": number(window.bad_ratio),
+        "p50_ms": _ms(window.p50_s),
+        "p99_ms": _ms(window.p99_s),
+        "in_flight": number(window.in_flight),
     }
 
 

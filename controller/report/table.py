@@ -24,6 +24,8 @@ COLUMNS = (
     "rule",
     "reason",
     "seconds",
+    "health",
+    "cause",
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

@@ -24,17 +24,23 @@ from typing import Any
 from contract.report import FleetReport
 from contract.units import Seconds, format_rate
 from controller.errors import Fenced, FleetError, FleetLost, PreflightFailed
-from controller.ports import Clock, Fleet, Journal, Readiness
+from controller.ports import Clock, Fleet, Journal, RateAdvisor, Readiness, Signals
 from controller.run.bounded import cancel, within
 from controller.run.measuring import Measuring
 from controller.run.orders import Order, Orders
+from controller.run.sampling import Samples, sampling
+from controller.search import features
+from controller.search.advice import Advice, Consult
 from controller.search.answer import Capacity
-from controller.search.capacity import ended, interval, observe, propose
+from controller.search.capacity import advised, ended, interval, observe, propose
 from controller.search.goal import Goal
 from controller.search.journal import (
+    Advised,
     Event,
     FleetChanged,
     LoadStopped,
+    Measured,
+    Noted,
     PreflightPassed,
     PreflightStarted,
     ProbeDecided,
@@ -43,7 +49,8 @@ from controller.search.journal import (
     restore,
 )
 from controller.search.probe import Outcome, Probe, Verdict
-from controller.search.trial import begin, conclude, decide, feed, void
+from controller.search.signals import source_of
+from controller.search.trial import Trial, begin, conclude, decide, feed, void, watch
 
 BUS_GRACE_S = 30.0
 """The bus may be gone for this long before the run is given up."""
@@ -60,7 +67,7 @@ class Left(Exception):
     """The load has stopped and the run is left for a later controller."""
 
 
-async def conduct(
+async def conduct(  # noqa: PLR0913 - the ports of a run, each by its name
     run: str,
     goal: Goal,
     *,
@@ -69,8 +76,13 @@ async def conduct(
     clock: Clock,
     orders: Orders | None = None,
     history: tuple[Event, ...] = (),
+    signals: Signals | None = None,
+    advisor: RateAdvisor | None = None,
 ) -> Capacity:
     """Bring a run to its end and give its answer; `history` is what is journalled of it so far.
+
+    `signals` are read while it goes on, and closed with it. `advisor` proposes the rates of goals
+    whose strategy is external.
 
     When this is cancelled, the load is stopped and the run ended as aborted before
     CancelledError goes on.
@@ -79,9 +91,24 @@ async def conduct(
         Fenced: another controller has the run now.
         Left: an order to leave was obeyed.
     """
-    conductor = _Conductor(run, goal, fleet=fleet, journal=journal, clock=clock, history=history)
+    source = source_of(goal)
+    async with sampling(signals, () if source is None else source.names, clock) as samples:
+        conductor = _Conductor(
+            run,
+            goal,
+            fleet=fleet,
+            journal=journal,
+            clock=clock,
+            history=history,
+            samples=samples,
+            advisor=advisor,
+        )
+        return await _conducted(conductor, run, orders or Orders())
+
+
+async def _conducted(conductor: _Conductor, run: str, orders: Orders) -> Capacity:
     work = asyncio.create_task(conductor.work(), name=f"run {run}")
-    letter = asyncio.create_task((orders or Orders()).given(), name=f"orders of {run}")
+    letter = asyncio.create_task(orders.given(), name=f"orders of {run}")
     cancelled = None
     try:
         await asyncio.wait({work, letter}, return_when=asyncio.FIRST_COMPLETED)
@@ -110,12 +137,16 @@ class _Conductor:
         journal: Journal,
         clock: Clock,
         history: tuple[Event, ...],
+        samples: Samples,
+        advisor: RateAdvisor | None,
     ) -> None:
         self._run = run
         self._goal = goal
         self._fleet = fleet
         self._journal = journal
         self._clock = clock
+        self._samples = samples
+        self._advisor = advisor
         self._search = restore(goal, history)
         self._since = clock.now()
         self._worn: str | None = None  # why the fleet must be prepared anew, None while it is fit
@@ -170,6 +201,7 @@ class _Conductor:
         await self._note(PreflightStarted(self._clock.wall()))
         readiness = await self._prepared(ask_target=True)
         warnings = (*readiness.warnings, *_shortfall(self._goal, readiness))
+        warnings = (*warnings, *features.warnings(self._goal.features))
         passed = PreflightPassed(
             self._clock.wall(), readiness.workers, readiness.rate_per_s, warnings
         )
@@ -177,7 +209,10 @@ class _Conductor:
         self._since = self._clock.now()
 
     async def _probe_on(self) -> Capacity:
-        while isinstance(step := propose(self._search), Probe):
+        while not isinstance(step := propose(self._search), Capacity):
+            if isinstance(step, Consult):
+                await self._consult(step)
+                continue
             if self._worn is not None:
                 await self._renew(self._worn)
             await self._clock.sleep(float(step.rest_s))
@@ -185,17 +220,27 @@ class _Conductor:
             await self._decided(outcome)
         return step
 
+    async def _consult(self, consult: Consult) -> None:
+        """Ask the advisor and journal what it answered; nothing is sent to the target meanwhile."""
+        advice = Advice(fault="cannot be asked: this controller was given none to ask with")
+        if self._advisor is not None:
+            advice = await self._advisor.advise(self._run, self._goal, consult)
+        now = self._clock.now()
+        seconds, self._since = Seconds(now - self._since), now
+        self._search = advised(self._search, advice, seconds)
+        await self._note(Advised(self._clock.wall(), consult.number, advice, seconds))
+
     async def _measure(self, probe: Probe) -> Outcome:
         """Offer the probe until it is decided; the load has stopped when this returns."""
         await self._note(ProbeStarted(self._clock.wall(), probe))
         trial = begin(self._search, probe)
-        measuring = Measuring(probe.number)
+        measuring = Measuring(probe.number, self._goal.objectives)
         outcome: Outcome | None = None
         try:
             async with self._fleet.offer(probe) as reports:
                 async for report in reports:
                     if (measured := measuring.add(report, self._clock.wall())) is not None:
-                        await self._note(measured)
+                        trial = await self._watched(trial, measured)
                     trial = feed(trial, report)
                     if report.lost:
                         self._worn = f"lost {', '.join(report.lost)} in probe {probe.number}"
@@ -210,6 +255,14 @@ class _Conductor:
             if outcome is None:
                 outcome = void(trial, f"the fleet was lost in mid-probe: {error}")
         return conclude(trial) if outcome is None else outcome
+
+    async def _watched(self, trial: Trial, measured: Measured) -> Trial:
+        """Journal a window with what the target said of itself meanwhile."""
+        trial, measured = watch(trial, replace(measured, signals=self._samples.take()))
+        await self._note(measured)
+        if complaint := self._samples.complaint():
+            await self._note(Noted(measured.at, complaint))
+        return trial
 
     async def _decided(self, outcome: Outcome) -> None:
         now = self._clock.now()
@@ -303,7 +356,8 @@ def _shortfall(goal: Goal, readiness: Readiness) -> tuple[str, ...]:
         return ()
     can = f"the fleet can send about {format_rate(rate_per_s)} together"
     if rate_per_s < goal.low:
+        field = "search.rate" if goal.strategy == "soak" else "search.from"
         raise PreflightFailed(
-            f"{can}, which is below search.from, {format_rate(goal.low)}: start more workers"
+            f"{can}, which is below {field}, {format_rate(goal.low)}: start more workers"
         )
     return (f"{can}, which is below search.to, {format_rate(goal.high)}: a higher probe is void",)

@@ -17,7 +17,15 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 
 from controller.errors import Conflict, Fenced
-from controller.ports import Clock, FleetOf, IdempotencyKey, RunRecord, RunStore
+from controller.ports import (
+    Clock,
+    FleetOf,
+    IdempotencyKey,
+    RateAdvisor,
+    RunRecord,
+    RunStore,
+    SignalsOf,
+)
 from controller.run.conductor import Left, conduct
 from controller.run.live import LiveRun, Update
 from controller.run.orders import Orders
@@ -70,11 +78,15 @@ class Registry:
         fleet_of: FleetOf,
         clock: Clock,
         versions: tuple[tuple[str, str], ...] = (),
+        signals_of: SignalsOf = lambda _: None,
+        advisor: RateAdvisor | None = None,
     ) -> None:
         self._store = store
+        self._advisor = advisor
         self._fleet_of = fleet_of
         self._clock = clock
         self._versions = versions
+        self._signals_of = signals_of
         self._live: dict[str, LiveRun] = {}
         self._ended: OrderedDict[str, RunView] = OrderedDict()
         self._queue: list[str] = []
@@ -299,6 +311,8 @@ class Registry:
                 clock=self._clock,
                 orders=orders,
                 history=history,
+                signals=self._signals_of(goal),
+                advisor=self._advisor,
             )
             self._settle(run)
         except Fenced:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from contract.units import Seconds, format_duration
-from controller.search.journal import Event, PreflightPassed, ProbeDecided, Resumed
+from controller.search.journal import (
+    Advised,
+    Event,
+    PreflightPassed,
+    ProbeDecided,
+    Resumed,
+)
 from controller.search.view import RunView
 
 RESUME_WITHIN_S = 120.0
@@ -14,7 +20,7 @@ def unpaid_s(history: tuple[Event, ...], now: float) -> Seconds:
     """Seconds that no decided probe and no earlier resume accounts for, the gap included."""
     since = now
     for event in history:
-        if isinstance(event, PreflightPassed | ProbeDecided | Resumed):
+        if isinstance(event, PreflightPassed | ProbeDecided | Advised | Resumed):
             since = event.at
     return Seconds(max(0.0, now - since))
 
@@ -28,7 +34,7 @@ def refusal(history: tuple[Event, ...], view: RunView, gone_s: float, now: float
         return f"the controller was gone for {rounded(gone_s)}; a run resumes within {limit}"
     if not any(isinstance(event, ProbeDecided) for event in history):
         return None
-    paid_s = sum(float(event.seconds) for event in history if isinstance(event, Resumed))
+    paid_s = sum(float(e.seconds) for e in history if isinstance(e, Resumed | Advised))
     if view.spent_s + paid_s + unpaid_s(history, now) >= view.goal.budget_s:
         return f"the controller was gone for {rounded(gone_s)}, and the budget is spent"
     return None

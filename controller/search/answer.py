@@ -43,14 +43,50 @@ class Gate:
     reason: str
 
 
+WarmUpKind = Literal["flat", "warm_up", "slowdown", "cyclic", "not_steady", "fixed", "none"]
+"""How a warm-up went; `none`: no warm-up was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How the service time went during a warm-up; times from the end of its ramp.
+
+    `time_to_steady_s`: when the steady part began, None when none did. `cold_curve`: 60 points
+    at most of (second, geometric mean of the service time in seconds). `initial_ratio`: service
+    time at first over the steady one. `period_s` of a target that repeats itself.
+    """
+
+    time_to_steady_s: Seconds | None
+    cold_curve: tuple[tuple[float, float], ...]
+    initial_ratio: float
+    period_s: Seconds | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class WarmUpSummary:
-    """How the warm-up went: rate held, how long, and whether it became steady."""
+    """How the warm-up went: rate held, how long, whether it became steady, and its `Course`."""
 
     rate: Rate
     seconds: Seconds
     steady: bool
-    kind: Literal["flat", "warm_up", "not_steady", "fixed", "none"]
+    kind: WarmUpKind
+    reason: str
+    time_to_steady_s: Seconds | None = None
+    cold_curve: tuple[tuple[float, float], ...] = ()
+    initial_ratio: float | None = None
+    period_s: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The target became another one: where that was noticed, and how its service time moved.
+
+    `at_probe` is the sentinel's number; `ratio` the service time over the earlier one at the
+    same rate.
+    """
+
+    at_probe: int
+    ratio: float
     reason: str
 
 
@@ -77,6 +113,7 @@ class Capacity:
     warm_up: WarmUpSummary | None = None
     stalls: int = 0
     stalled_ratio: float = 0.0
+    drifts: tuple[Drift, ...] = ()
 
     @property
     def exit_status(self) -> int:

@@ -16,7 +16,8 @@ import math
 from dataclasses import replace
 
 from contract.units import Rate, Seconds
-from controller.search import conclusion, explain, opening
+from controller.search import conclusion, explain, opening, sentinel, streams
+from controller.search.advice import ADVICE_TIMEOUT_S, Advice, Consult
 from controller.search.answer import Capacity, Interval
 from controller.search.conclusion import ended
 from controller.search.goal import Goal
@@ -24,11 +25,13 @@ from controller.search.knowledge import Search, Suspicion
 from controller.search.probe import Outcome, Probe, Verdict
 from controller.search.quote import Quote, quote
 from controller.search.strategies import strategy_of
+from controller.search.strategies.external import External
 from controller.search.strategy import Ask, Finding
 
 __all__ = [
     "Quote",
     "Search",
+    "advised",
     "cost_s",
     "ended",
     "interval",
@@ -49,6 +52,8 @@ SHORTEST_MEASURE_S = Seconds(4.0)
 """A search probe cut to fit the budget is not worth starting below this."""
 OVERHEAD_S = Seconds(2.0)
 """Of a probe, besides its schedule: telling the workers, stopping, draining."""
+IDLE_S = 60.0
+"""Without load for longer than this, a target may have cooled down."""
 LONGEST_REST_S = Seconds(10.0)
 OVERLOADED = ("R1", "R2", "R4")
 """Rules that stop a probe while the target holds more than it can answer."""
@@ -58,11 +63,12 @@ _GRID_S = 0.25  # due-time buckets: what is judged begins and ends with one
 
 def start(goal: Goal) -> Search:
     """Nothing known."""
+    goal = goal.deciding()
     return Search(goal, strategy_of(goal), opening.opened(goal))
 
 
-def propose(search: Search) -> Probe | Capacity:
-    """The next probe, or the answer."""
+def propose(search: Search) -> Probe | Consult | Capacity:
+    """The next probe, whom to ask for it (then call `advised`), or the answer."""
     if search.suspicion is not None and search.suspicion.confirmed:
         return conclusion.dead(search)
     if search.voids >= MOST_VOIDS:
@@ -72,13 +78,21 @@ def propose(search: Search) -> Probe | Capacity:
     ask = _ask(search)
     if isinstance(ask, Finding):
         return _longer(search, ask) or conclusion.found(search, ask)
+    if isinstance(ask, Consult):
+        fits = search.remaining_s > ADVICE_TIMEOUT_S + SHORTEST_MEASURE_S
+        return ask if fits else conclusion.spent(search)
     probe = _fitted(search, _planned(search, ask))
-    return conclusion.spent(search) if probe is None else probe
+    if probe is None:
+        return (
+            conclusion.found(search, ask.otherwise) if ask.otherwise else conclusion.spent(search)
+        )
+    return probe
 
 
 def _longer(search: Search, finding: Finding) -> Probe | None:
     """One more probe where the answer would be refused for want of a long one, and it fits."""
-    look = conclusion.longer_look(search) if finding.status == "answered" else None
+    ours = finding.status == "answered" and finding.told is None
+    look = conclusion.longer_look(search) if ours else None
     if look is None:
         return None
     probe = _planned(search, look)
@@ -95,6 +109,9 @@ def observe(search: Search, outcome: Outcome) -> Search:
         bad_requests=search.bad_requests + outcome.bad_requests,
         rest_s=_rest_s(outcome),
     )
+    idle_s = outcome.seconds - cost_s(search.goal, outcome.probe)
+    if idle_s > IDLE_S:
+        search = rewarm(search)
     if outcome.verdict is Verdict.VOID:
         return replace(
             search,
@@ -105,10 +122,22 @@ def observe(search: Search, outcome: Outcome) -> Search:
     search = replace(search, voids=0)
     if outcome.probe.purpose == "check":
         return _checked(search, outcome)
+    if outcome.probe.purpose == "sentinel":
+        return _watched(search, outcome)
+    if idle_s > IDLE_S and outcome.probe.purpose in ("search", "closing"):
+        return search  # it met a target that had cooled down
     search = _suspecting(_noted(search, outcome), outcome)
     if outcome.probe.purpose in ("scale", "warm_up"):
         return _opened(search, outcome)
     return _learned(search, outcome)
+
+
+def advised(search: Search, advice: Advice, seconds: Seconds) -> Search:
+    """Learn what the advisor answered, which took `seconds` of the budget."""
+    strategy = search.strategy
+    assert isinstance(strategy, External)
+    elapsed_s = Seconds(search.elapsed_s + seconds)
+    return replace(search, elapsed_s=elapsed_s, strategy=strategy.advised(advice))
 
 
 def rewarm(search: Search) -> Search:
@@ -123,11 +152,20 @@ def interval(search: Search) -> Interval | None:
     return None if standing is None else standing.interval
 
 
-def _ask(search: Search) -> Ask | Finding:
+def _ask(search: Search) -> Ask | Finding | Consult:
     if search.suspicion is not None:
         rate = search.least_passed[0] if search.least_passed else search.goal.low
         return Ask("check", rate, SHORTEST_MEASURE_S, explain.check(search.suspicion.rate, rate))
-    return opening.asked(search.opening, search.goal) or search.strategy.ask()
+    own = search.again or sentinel.asked(search.sentinel, _purse(search))
+    if search.goal.strategy != "bayes":  # the others are what they are known for
+        own = None
+    return opening.asked(search.opening, search.goal) or own or search.strategy.ask()
+
+
+def _purse(search: Search) -> sentinel.Purse:
+    goal = search.goal
+    overhead_s = RAMP_S + SHORTEST_SETTLE_S + goal.patience_s + 1.0 + OVERHEAD_S
+    return sentinel.Purse(search.elapsed_s, search.remaining_s, Seconds(overhead_s))
 
 
 def _planned(search: Search, ask: Ask) -> Probe:
@@ -142,6 +180,7 @@ def _planned(search: Search, ask: Ask) -> Probe:
         measure_s=_on_grid(ask.measure_s),
         rest_s=search.rest_s,
         why=ask.why,
+        streams=streams.streams(search.goal, search.seen, ask.rate),
     )
 
 
@@ -218,11 +257,47 @@ def _learned(search: Search, outcome: Outcome) -> Search:
             seen=(*search.seen, evidence),
             decided=search.decided + (0 if evidence.censored else ended_here),
         )
-    return replace(search, strategy=search.strategy.observe(outcome))
+    return replace(
+        search,
+        strategy=search.strategy.observe(outcome),
+        sentinel=sentinel.counted(search.sentinel, outcome),
+        again=None if search.again is not None else _repeated(outcome),
+    )
+
+
+def _repeated(outcome: Outcome) -> Ask | None:
+    """The probe once more where its front was cut off."""
+    probe = outcome.probe
+    if outcome.front_cut_s <= 0:
+        return None
+    return Ask(probe.purpose, probe.rate, probe.measure_s, explain.repeated(outcome.front_cut_s))
+
+
+def _watched(search: Search, outcome: Outcome) -> Search:
+    """A look of the sentinel; after a drift what was learned is of another target."""
+    after = sentinel.observed(search.sentinel, outcome)
+    drifted = len(after.drifts) > len(search.sentinel.drifts)
+    search = replace(search, sentinel=after)
+    if not drifted:
+        return search
+    supported = search.opening.supported or search.goal.low
+    warming = rewarm(search)
+    return replace(
+        warming,
+        strategy=strategy_of(search.goal).placed(supported),
+        seen=(),
+        decided=0,
+        watched=(),
+        bursts=(),
+        saturated_per_s=None,
+        again=None,
+    )
 
 
 def _suspecting(search: Search, outcome: Outcome) -> Search:
     if outcome.verdict is not Verdict.FAIL or outcome.error_ratio < DEAD_ERROR_RATIO:
+        return search
+    if search.goal.strategy == "soak":  # it has no other rate to check, and says when it broke
         return search
     return replace(search, suspicion=_suspicion(outcome))
 
@@ -242,6 +317,8 @@ def _checked(search: Search, outcome: Outcome) -> Search:
 def _opened(search: Search, outcome: Outcome) -> Search:
     after = opening.observed(search.opening, search.goal, outcome)
     search = replace(search, opening=after)
+    if outcome.probe.purpose == "warm_up" and after.stage == "done":
+        search = replace(search, sentinel=sentinel.referred(search.sentinel, outcome))
     if outcome.probe.purpose == "scale" and after.stage == "warm_up" and after.supported:
         return replace(search, strategy=search.strategy.placed(after.supported))
     return search

@@ -15,7 +15,7 @@ from controller.search.relaxation import (
     relaxation_s,
 )
 from controller.search.stalling import stalls, strict_of
-from controller.search.strategy import Ask, Finding, Standing
+from controller.search.strategy import Ask, Finding, Standing, Told
 from controller.search.strict import Strict
 
 STRICT_RATIO = 0.05
@@ -35,13 +35,37 @@ def ended(search: Search, status: Status, reason: str) -> Capacity:
         binding_objective=_binding(search),
         gate=_gate(search, status, None),
         warm_up=search.opening.summary,
+        drifts=search.sentinel.drifts,
     )
 
 
 def found(search: Search, finding: Finding) -> Capacity:
+    if finding.told is not None:
+        return _told(search, finding.status, finding.told)
     if finding.status == "answered":
         return _answered(search)
     return _beyond(search, finding.status)
+
+
+def _told(search: Search, status: Status, told: Told) -> Capacity:
+    """The strategy's own words; a soak alone judges by itself whether the target was steady."""
+    summary = search.opening.summary
+    steady = summary is None or summary.steady or search.goal.strategy == "soak"
+    if status == "answered" and not steady:
+        return ended(search, "no_verdict", explain.not_steady(summary))
+    objective = None if told.objective is None else search.goal.objectives[told.objective].text
+    return Capacity(
+        status=status,
+        reason=explain.told(told.reason, explain.Cost(search.probes, search.requests)),
+        estimate=told.estimate,
+        low=told.low,
+        high=told.high,
+        strict=told.strict,
+        safe=told.safe,
+        binding_objective=objective,
+        gate=_gate(search, status, told.safe),
+        warm_up=summary,
+    )
 
 
 def _beyond(search: Search, status: Status) -> Capacity:
@@ -55,6 +79,7 @@ def _beyond(search: Search, status: Status) -> Capacity:
         reason=explain.beyond(status, rate, cost),
         gate=_gate(search, status, None),
         warm_up=search.opening.summary,
+        drifts=search.sentinel.drifts,
         binding_objective=_binding(search) if status == "at_most" else None,
     )
 
@@ -69,11 +94,11 @@ def _answered(search: Search) -> Capacity:
     if counted.estimate < search.goal.low and search.goal.spikes == "count":
         status = "at_most"
     safe = standing.safe if search.goal.spikes == "leave_out" else counted.safe
-    known, objective = standing.interval, search.goal.objectives[standing.objective]
+    known, objective = standing.interval, search.goal.judged_by[standing.objective]
     count, ratio = stalls(search)
     return Capacity(
         status=status,
-        reason=_reason(search, standing, counted, status),
+        reason=_with_unseen(search, _reason(search, standing, counted, status)),
         estimate=known.estimate,
         low=known.low,
         high=known.high,
@@ -86,12 +111,13 @@ def _answered(search: Search) -> Capacity:
         warm_up=search.opening.summary,
         stalls=count,
         stalled_ratio=ratio,
+        drifts=search.sentinel.drifts,
     )
 
 
 def _reason(search: Search, standing: Standing, counted: Strict, status: Status) -> str:
     cost = explain.Cost(search.probes, search.requests)
-    known, objective = standing.interval, search.goal.objectives[standing.objective]
+    known, objective = standing.interval, search.goal.judged_by[standing.objective]
     answer = explain.answered(known, objective, cost, search.goal.strategy)
     seen = explain.Stalling(*stalls(search), float(search.elapsed_s))
     if status == "at_most":
@@ -99,6 +125,12 @@ def _reason(search: Search, standing: Standing, counted: Strict, status: Status)
     if abs(counted.estimate / known.estimate - 1) <= STRICT_RATIO:
         return answer
     return explain.strict_differs(seen, counted.estimate, known.estimate, answer)
+
+
+def _with_unseen(search: Search, reason: str) -> str:
+    """The reason, and which objectives of signals say nothing in it."""
+    unseen = search.unseen
+    return f"{reason}; {explain.unseen(unseen)}" if unseen else reason
 
 
 def spent(search: Search) -> Capacity:
@@ -135,6 +167,8 @@ def _refusal(search: Search) -> str | None:
     summary = search.opening.summary
     if summary is not None and not summary.steady:
         return explain.not_steady(summary)
+    if not search.sentinel.steady:
+        return explain.drifting(search.sentinel.drifts)
     standing = search.strategy.standing()
     short = None if standing is None else _short(search, standing.interval.estimate)
     return None if short is None else explain.too_short(*short)
@@ -151,7 +185,7 @@ def _short(search: Search, estimate: Rate) -> tuple[Seconds, Seconds] | None:
 
 def _binding(search: Search) -> str | None:
     standing = search.strategy.standing()
-    return None if standing is None else search.goal.objectives[standing.objective].text
+    return None if standing is None else search.goal.judged_by[standing.objective].text
 
 
 def _gate(

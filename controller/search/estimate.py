@@ -8,7 +8,8 @@ tail above a floor p0 of badness that no rate removes:
 Requests near capacity are correlated, so k bad of n is negative binomial with mean n p and
 variance f n p: f = 1 would be independence. A gliding target smears the likelihood along ln c
 (environment e), and an outlier floor keeps one unlucky probe from ruling anything out for good.
-c, s, p0, f and e are laid out on a grid; every probe multiplies it, in any order.
+c, s, p0, f and e are laid out on a grid; every probe multiplies it, in any order. Capacities that
+are as good as ruled out are let go, which makes the grid small as the search goes on.
 
 Source: Cameron and Trivedi 1998, section 3.3 (NB1) for the counts; the rest is ours.
 """
@@ -24,6 +25,8 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.special import gammaln, ndtr
 
 from contract.units import Rate, Seconds
+from controller.search import gentle
+from controller.search.earlier import lean
 from controller.search.goal import Goal
 
 Floats = NDArray[np.float64]
@@ -48,8 +51,11 @@ _FLOOR_PRIOR = np.array([0.75, 0.17, 0.08])
 _CLUSTERING_SD = 0.7
 _SMALLEST_BUDGET = 1e-5
 _BELOW, _ABOVE = 0.8, 1.3
-_X_MIN, _X_MAX, _X_STEPS = -40.0, 12.0, 833
+_X_MIN, _X_MAX, _X_STEPS = -20.0, 12.0, 513
 _LEAST_LOG = -60.0
+NEGLIGIBLE, EDGE, WORTH_RATIO = 1e-12, 16, 0.8
+"""Capacities less likely than this are let go. The outlier floor lets no probe make one less likely
+by more than 1/0.06, so it takes ten that agree."""
 _SATURATED_SD, _SATURATED_FLOOR = 0.06, 0.15
 
 
@@ -73,6 +79,7 @@ class Posterior:
 
     The largest is 1. `marginal` has shape (clustering, capacity): the other axes summed out,
     before the clustering's prior, which depends on what the probes measured of it.
+    `censored_times` budgets of bad arrivals say "too much" and no more.
     """
 
     budget: float
@@ -80,6 +87,7 @@ class Posterior:
     weights: Floats
     marginal: Floats
     probes: int = 0
+    censored_times: float = CENSORED_TIMES
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Posterior):
@@ -103,7 +111,10 @@ class Belief:
 
 
 def prior(goal: Goal, budget: float) -> Posterior:
-    """Every capacity from a little below `low` to a little above `high` alike, on a log scale."""
+    """Every capacity from a little below `low` to a little above `high` alike, on a log scale.
+
+    An earlier result leans on it (`controller.search.earlier`).
+    """
     budget = max(budget, _SMALLEST_BUDGET)
     span = math.log(goal.high * _ABOVE / (goal.low * _BELOW))
     step = min(max(goal.precision / 10, 0.002), 0.01)
@@ -113,7 +124,10 @@ def prior(goal: Goal, budget: float) -> Posterior:
     floor = _FLOOR_PRIOR[:, None, None, None]
     shape = (len(ENVIRONMENTS), len(FLOORS), len(CLUSTERINGS), len(SLOPES), len(log_rates))
     weights = np.broadcast_to(environment * floor * slope[:, None], shape)
-    return _normalised(Posterior(budget, log_rates, weights, np.empty(0)))
+    if goal.prior is not None:
+        weights = weights * lean(goal.prior, log_rates)
+    times = censored_times(goal)
+    return _normalised(Posterior(budget, log_rates, weights, np.empty(0), censored_times=times))
 
 
 def learned(posterior: Posterior, counts: Counts) -> Posterior:
@@ -197,9 +211,14 @@ def log_likelihood_of_counts(judged: int, bad: int, ratio: Floats, clustering: F
     return log_pmf
 
 
-def too_many(budget: float, judged: float) -> float:
+def censored_times(goal: Goal) -> float:
+    """Budgets at which a probe of this goal is stopped, and beyond which it says "too much"."""
+    return gentle.CENSORED_TIMES if goal.gentle else CENSORED_TIMES
+
+
+def too_many(budget: float, judged: float, times: float = CENSORED_TIMES) -> float:
     """Bad arrivals of `judged` beyond which their number tells nothing more."""
-    return max(CENSORED_TIMES * budget * judged, CENSORED_FEWEST)
+    return max(times * budget * judged, CENSORED_FEWEST)
 
 
 def _on_grid(posterior: Posterior, counts: Counts) -> tuple[Floats, Floats]:
@@ -207,7 +226,7 @@ def _on_grid(posterior: Posterior, counts: Counts) -> tuple[Floats, Floats]:
 
     Its largest value is 1 for every clustering; the second array is what that stands for.
     """
-    log_table = _table(posterior.budget, counts)
+    log_table = _table(posterior.budget, counts, posterior.censored_times)
     highest = log_table.max(axis=(0, 2), keepdims=True)
     table = np.exp(np.maximum(log_table - highest, _LEAST_LOG))
     peak = np.exp(np.maximum(highest - highest.max(), _LEAST_LOG))[..., None]
@@ -223,14 +242,14 @@ def _on_grid(posterior: Posterior, counts: Counts) -> tuple[Floats, Floats]:
     return below, peak
 
 
-def _table(budget: float, counts: Counts) -> Floats:
+def _table(budget: float, counts: Counts, times: float) -> Floats:
     """Log likelihood, shape (floor, clustering, x), for x = s (r/c - 1)."""
     x = np.linspace(_X_MIN, _X_MAX, _X_STEPS)
     floor = FLOORS[:, None, None] * budget
     odds = floor + (budget - floor) * np.exp(x)
     ratio = np.clip(odds / (1 + odds), 1e-9, 0.999)
     clusterings = CLUSTERINGS[:, None]
-    too_much = min(too_many(budget, counts.judged) / counts.judged, 0.5)
+    too_much = min(too_many(budget, counts.judged, times) / counts.judged, 0.5)
     if counts.censored or counts.bad > too_much * counts.judged:
         independent = np.maximum(max(counts.judged, 60) / clusterings, 6.0)
         gain = too_much * np.log(ratio / too_much) + (1 - too_much) * np.log(
@@ -242,4 +261,19 @@ def _table(budget: float, counts: Counts) -> Floats:
 
 def _normalised(posterior: Posterior) -> Posterior:
     weights = posterior.weights / posterior.weights.max()
-    return replace(posterior, weights=weights, marginal=weights.sum(axis=(0, 1, 3)))
+    marginal = weights.sum(axis=(0, 1, 3))
+    first, last = _worth_keeping(marginal.max(axis=0))
+    return replace(
+        posterior,
+        log_rates=posterior.log_rates[first:last],
+        weights=weights[..., first:last],
+        marginal=marginal[:, first:last],
+    )
+
+
+def _worth_keeping(mass: Floats) -> tuple[int, int]:
+    """The part of the capacities outside which none is left; all, where it is not much less."""
+    left = np.flatnonzero(mass > NEGLIGIBLE * mass.max())
+    first = max(int(left[0]) - EDGE, 0)
+    last = min(int(left[-1]) + EDGE + 1, len(mass))
+    return (first, last) if last - first <= WORTH_RATIO * len(mass) else (0, len(mass))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from contract.objectives import Objective
 from contract.units import format_duration, format_rate, format_ratio
-from controller.search.answer import Interval, Status, WarmUpSummary
+from controller.search.answer import Drift, Interval, Status, WarmUpSummary
 from controller.search.goal import Goal, StrategyName
-from controller.search.probe import Stall
+from controller.search.probe import Cause, SignalSummary, Stall
+from controller.search.signal_objectives import SignalObjective
 
 _STALLS_NAMED = 3
 
@@ -114,6 +115,38 @@ def accepted(rate: float, decided: int, probability: float) -> str:
     )
 
 
+def beyond_signal(objective: SignalObjective, windows: int, bad: int) -> str:
+    """An objective of the target's own metrics was missed."""
+    return (
+        f"{_beyond(objective, 'was')} in {count(bad)} of {count(windows)} seconds,"
+        f" {ratio(objective.budget)} allowed"
+    )
+
+
+def because(cause: Cause, signals: tuple[SignalSummary, ...]) -> str:
+    """What the target's own metrics, and the generator's, make likely of a failure."""
+    means = ", ".join(f"{signal.name} {signal.mean:.3g}" for signal in signals[:3])
+    seen = f" (means: {means})" if means else ""
+    match cause:
+        case "generator":
+            return f"the generator was near its own limit, so the target may carry more{seen}"
+        case "errors":
+            return f"most bad arrivals failed rather than came late{seen}"
+        case "gpu":
+            return f"the accelerator was busy all the time{seen}"
+        case "queueing":
+            return f"requests queued in the target while its accelerator was not full{seen}"
+        case "network":
+            return f"the time was lost between client and server{seen}"
+
+
+def unseen(objectives: tuple[SignalObjective, ...]) -> str:
+    """Objectives that were not judged, for their signals were never seen."""
+    texts = " and ".join(repr(objective.text) for objective in objectives)
+    names = ", ".join(dict.fromkeys(objective.signal for objective in objectives))
+    return f"{texts} not judged, for {names} was never seen"
+
+
 def check(failed_at: float, rate: float) -> str:
     """Why a check probe is sent."""
     return (
@@ -122,7 +155,9 @@ def check(failed_at: float, rate: float) -> str:
     )
 
 
-def answered(known: Interval, objective: Objective, cost: Cost, strategy: StrategyName) -> str:
+def answered(
+    known: Interval, objective: Objective | SignalObjective, cost: Cost, strategy: StrategyName
+) -> str:
     """The capacity, how sure it is, what limits it and what it cost."""
     low, high = format_rate(known.low), format_rate(known.high)
     between = f"between {low} and {high}"
@@ -130,6 +165,11 @@ def answered(known: Interval, objective: Objective, cost: Cost, strategy: Strate
     return (
         f"{format_rate(known.estimate)}, {sure}: above it {_overrun(objective)}; {_spending(cost)}"
     )
+
+
+def told(reason: str, cost: Cost) -> str:
+    """A strategy's own words, and what they cost."""
+    return f"{reason}; {_spending(cost)}"
 
 
 def beyond(status: Status, rate: float, cost: Cost) -> str:
@@ -188,6 +228,22 @@ def _texts(objectives: tuple[Objective, ...]) -> str:
 def longer_look(rate: float) -> str:
     """Why one more probe is sent although the interval is narrow."""
     return f"were the others long enough for what the target remembers: {format_rate(rate)}"
+
+
+def repeated(front_s: float) -> str:
+    """Why a probe is sent once more."""
+    return (
+        f"once more, for the first {duration(front_s)} of it were slower than the rest: what was"
+        " new at this rate is there now"
+    )
+
+
+def drifting(drifts: tuple[Drift, ...]) -> str:
+    """No interval, for it was not one target that was measured."""
+    return (
+        f"the target was not steady, so no interval is given: it became another one"
+        f" {len(drifts)} times; in probe {drifts[-1].at_probe}, {drifts[-1].reason}"
+    )
 
 
 def too_short(longest_s: float, relaxation_s: float) -> str:
@@ -259,13 +315,21 @@ def _fault(objective: Objective) -> str:
     return "failed" if objective.kind == "error_ratio" else "were bad"
 
 
-def _overrun(objective: Objective) -> str:
+def _overrun(objective: Objective | SignalObjective) -> str:
+    if isinstance(objective, SignalObjective):
+        share = format_ratio(objective.budget)
+        return f"{_beyond(objective)} in more than {share} of the seconds"
     if objective.quantile is not None and objective.limit_s is not None:
         name = f"p{100 * objective.quantile:.4g}"
         return f"{objective.metric} {name} exceeds {format_duration(objective.limit_s)}"
     if objective.kind == "error_ratio":
         return f"more than {format_ratio(objective.budget)} of arrivals fail"
     return f"goodput falls below {format_ratio(1 - objective.budget)}"
+
+
+def _beyond(objective: SignalObjective, verb: str = "is") -> str:
+    side = "below" if objective.at_least else "above"
+    return f"{objective.signal} {verb} {side} {objective.limit:g}"
 
 
 def _spending(cost: Cost) -> str:

@@ -7,14 +7,17 @@ which field is wrong. Everything here is in arrivals per second, seconds and rat
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from contract.arrivals import Law
 from contract.objectives import Objective
 from contract.units import Rate, Seconds
+from controller.search.earlier import Earlier
+from controller.search.features import Features
+from controller.search.signal_objectives import SignalObjective
 
-StrategyName = Literal["bayes", "binary", "sweep"]
+StrategyName = Literal["bayes", "binary", "sweep", "vanguard", "soak", "external"]
 WarmUp = Literal["auto", "none"] | Seconds
 Spikes = Literal["count", "leave_out"]
 
@@ -36,13 +39,33 @@ class GoalInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Which users offer which load. `options` is a JSON object as text; `requests` a sha256."""
+    """Which users offer which load. `options` is a JSON object as text; `requests` a sha256.
+
+    `replica_header` is the response header in which the target's replicas give their names.
+    """
 
     user: str = "plain_http"
     options: str = "{}"
     law: Law = Law("poisson")
     requests: str | None = None
     timeout_s: Seconds = Seconds(10.0)
+    replica_header: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSource:
+    """Where the target's own metrics are exposed, and what is read there.
+
+    `urls` are pages in Prometheus' text format, one a replica; `metrics` are (signal, expression)
+    as `controller.search.patterns` reads them.
+    """
+
+    urls: tuple[str, ...]
+    metrics: tuple[tuple[str, str], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +74,11 @@ class Goal:
 
     `precision` is the full width of the 90 % interval over the estimate. `require`, when
     given, is the rate that the safe capacity must reach. `closing_probes` confirm the
-    estimate once the interval is narrow enough.
+    estimate once the interval is narrow enough. `objectives` are the workers' business,
+    `signal_objectives` ours. A soak has one rate, which is `low` and `high`;
+    `advisor` is the URL that strategy external asks for rates. `gentle` spares a target that others use
+    (`controller.search.gentle`); `prior` is an earlier capacity of the same model. With
+    `features.objectives` off, the first objective decides alone.
     """
 
     name: str
@@ -71,18 +98,22 @@ class Goal:
     spikes: Spikes = "count"
     require: Rate | None = None
     replicas: int = 1
+    signals: SignalSource | None = None
+    signal_objectives: tuple[SignalObjective, ...] = ()
+    advisor: str | None = None
+    features: Features = field(default_factory=Features)
+    gentle: bool = False
+    prior: Earlier | None = None
 
     def __post_init__(self) -> None:
         if not self.targets:
             raise GoalInvalid("target", "missing: name the URL of the target")
         if not self.objectives:
             raise GoalInvalid("slo", "empty: give at least one objective")
-        if self.low <= 0:
-            raise GoalInvalid("search.from", f"{self.low:g}/s is not above 0")
-        if self.low >= self.high:
-            raise GoalInvalid(
-                "search.from", f"{self.low:g}/s is not below search.to, {self.high:g}/s"
-            )
+        for objective in self.signal_objectives:
+            if self.signals is None or objective.signal not in self.signals.names:
+                raise GoalInvalid("slo", f"{objective.text!r}: define that signal in signals")
+        self._check_rates()
         if not 0.005 <= self.precision <= 1:
             raise GoalInvalid("search.precision", f"{self.precision:.3%} is not in 0.5% to 100%")
         if self.budget_s <= 0:
@@ -91,6 +122,48 @@ class Goal:
             raise GoalInvalid(
                 "warm_up", f"{self.warm_up:g}s is not below search.budget, {self.budget_s:g}s"
             )
+
+    def _check_rates(self) -> None:
+        if self.low <= 0:
+            raise GoalInvalid("search.from", f"{self.low:g}/s is not above 0")
+        if self.strategy == "soak":
+            if self.low != self.high:
+                raise GoalInvalid("search.rate", "a soak has one rate: low and high are that")
+        elif self.low >= self.high:
+            raise GoalInvalid(
+                "search.from", f"{self.low:g}/s is not below search.to, {self.high:g}/s"
+            )
+        if self.strategy == "external" and self.advisor is None:
+            raise GoalInvalid("search.url", "missing: name the URL that is to propose the rates")
+        if self.prior is not None and not self._is_ordered(self.prior):
+            raise GoalInvalid("search.prior", "low, estimate and high are not in that order")
+
+    @property
+    def judged_by(self) -> tuple[Objective | SignalObjective, ...]:
+        """All objectives, those of signals last: the order of evidence, posteriors and answers."""
+        return (*self.objectives, *self.signal_objectives)
+
+    @staticmethod
+    def _is_ordered(prior: Earlier) -> bool:
+        low = prior.estimate if prior.low is None else prior.low
+        high = prior.estimate if prior.high is None else prior.high
+        return 0 < low <= prior.estimate <= high
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether the target is warmed up, and looked after to stay so."""
+        return self.features.warm_up and self.warm_up != "none"
+
+    @property
+    def sent_requests(self) -> str | None:
+        """The recording that the users send, a sha256; None without one or with replay off."""
+        return self.workload.requests if self.features.replay else None
+
+    def deciding(self) -> Goal:
+        """The goal by which the search decides: with `features.objectives` off the first alone."""
+        if self.features.objectives or len(self.objectives) == 1:
+            return self
+        return replace(self, objectives=self.objectives[:1], signal_objectives=())
 
     @property
     def latency_limits_s(self) -> tuple[float, ...]:

@@ -3,7 +3,8 @@
     RunCreated → PreflightStarted → PreflightPassed
         → (ProbeStarted → Measured… → ProbeDecided)… → LoadStopped → RunEnded
 
-FleetChanged and Resumed may come between. `restore` folds the decided probes into the search
+FleetChanged, Resumed and Noted may come between, and Advised where the strategy is external.
+`restore` folds the decided probes into the search
 again; a probe that was started and never decided is simply proposed again.
 """
 
@@ -14,8 +15,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from contract.units import Rate, Seconds
+from controller.search.advice import Advice
 from controller.search.answer import Capacity
 from controller.search.goal import Goal
+from controller.search.health import State
 from controller.search.probe import Outcome, Probe
 
 if TYPE_CHECKING:
@@ -63,7 +66,11 @@ class ProbeStarted:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """About a second of a probe, for people to watch. Rates are per second of that slice."""
+    """About a second of a probe, a window. Rates are per second of that slice.
+
+    `limit_ratio` is the largest metric / limit of all objectives, None when nothing was judged;
+    `health` the probe's after it. `signals` are the target's own metrics, those that were seen.
+    """
 
     at: float
     probe: int
@@ -77,6 +84,9 @@ class Measured:
     p99_s: float
     in_flight: int
     send_lag_p99_s: float
+    health: State | None = None
+    limit_ratio: float | None = None
+    signals: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,16 @@ class ProbeDecided:
     estimate: Rate | None
     low: Rate | None
     high: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Advised:
+    """The advisor was consulted for the `number`-th time; `seconds` of the budget went by."""
+
+    at: float
+    number: int
+    advice: Advice
+    seconds: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +129,14 @@ class Resumed:
     at: float
     note: str
     seconds: Seconds = Seconds(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something people should know that changes nothing, such as signals that cannot be read."""
+
+    at: float
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +167,10 @@ Event = (
     | ProbeStarted
     | Measured
     | ProbeDecided
+    | Advised
     | FleetChanged
     | Resumed
+    | Noted
     | LoadStopped
     | RunEnded
 )
@@ -148,12 +178,15 @@ Event = (
 
 def restore(goal: Goal, events: Iterable[Event]) -> Search:
     """The search as the journalled outcomes left it; after a resume it is to warm up again."""
-    from controller.search.capacity import observe, rewarm, start  # people watch without scipy
+    # people watch without scipy
+    from controller.search.capacity import advised, observe, rewarm, start
 
     search = start(goal)
     for event in events:
         if isinstance(event, ProbeDecided):
             search = observe(search, event.outcome)
+        elif isinstance(event, Advised):
+            search = advised(search, event.advice, event.seconds)
         elif isinstance(event, Resumed):
             search = rewarm(search)
             search = replace(search, elapsed_s=Seconds(search.elapsed_s + event.seconds))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contract.objectives import Objective
 from contract.units import Rate, Seconds
 from controller.search.goal import Goal
 from controller.search.opening import Opening
 from controller.search.probe import Evidence
-from controller.search.strategy import Strategy
+from controller.search.sentinel import Sentinel
+from controller.search.signal_objectives import SignalObjective
+from controller.search.strategy import Ask, Strategy
 
 UNMATCHED_FEWEST = 100
 """Of fewer arrivals, none may have made a request that is rare."""
@@ -35,7 +37,7 @@ class Search:
     saturated target completed, `unloaded_s` the least median service time of a probe that passed,
     `bursts` the burst factors of the latest ones. `watched` is the evidence of all probes in which a
     stall would have shown. `seen` is the evidence of search and closing probes, `decided` how
-    many arrivals those of them ended that ran their course.
+    many arrivals those of them ended that ran their course. `again` is a probe to be repeated.
     """
 
     goal: Goal
@@ -58,6 +60,8 @@ class Search:
     watched: tuple[Evidence, ...] = ()
     unloaded_s: Seconds | None = None
     bursts: tuple[float, ...] = ()
+    sentinel: Sentinel = field(default_factory=Sentinel)
+    again: Ask | None = None
 
     @property
     def burst(self) -> float:
@@ -78,4 +82,14 @@ class Search:
             objective
             for index, objective in enumerate(self.goal.objectives)
             if not any(evidence.judged[index] for evidence in whole)
+        )
+
+    @property
+    def unseen(self) -> tuple[SignalObjective, ...]:
+        """Objectives of signals by which no window was judged."""
+        first = len(self.goal.objectives)
+        return tuple(
+            objective
+            for index, objective in enumerate(self.goal.signal_objectives, start=first)
+            if not any(evidence.judged[index] for evidence in self.seen)
         )

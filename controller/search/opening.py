@@ -1,6 +1,7 @@
 """How is a target brought to its working state before anything is judged?
 
-    scale ── short probes from `low`, times 2, until one fails; their evidence is discarded
+    scale ── short probes from `low`, times 2, until one fails; their evidence is discarded.
+             With an earlier result one at 3/4 of its capacity, and those only if it fails
     warm_up ─ half of the highest supported rate, held until steady
     done ─── the search proper
 
@@ -13,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from contract.units import Rate, Seconds, format_duration, format_rate
-from controller.search.answer import WarmUpSummary
+from controller.search import gentle, signals
+from controller.search.answer import WarmUpKind, WarmUpSummary
 from controller.search.goal import Goal
 from controller.search.probe import Outcome, Verdict
 from controller.search.strategy import Ask
@@ -26,33 +28,47 @@ STRAINED_RATIO = 0.5
 WARM_UP_RATIO = 0.5
 LONGEST_WARM_UP_S = Seconds(180.0)
 _RETRIES = 2
-
-Kind = Literal["flat", "warm_up", "not_steady", "fixed", "none"]
+_KINDS: dict[str, WarmUpKind] = {
+    "flat": "flat",
+    "warm_up": "warm_up",
+    "slowdown": "slowdown",
+    "cyclic": "cyclic",
+    "fixed": "fixed",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """`supported` is the highest rate a scale probe passed at, `next_rate` what comes next."""
+    """`supported` is the highest rate a scale probe passed at, `next_rate` what comes next.
+
+    `recalled`: that rate is an earlier result's. `ceiling` failed when it was.
+    """
 
     stage: Literal["scale", "warm_up", "done"]
     next_rate: Rate
     supported: Rate | None = None
     retries: int = 0
     summary: WarmUpSummary | None = None
+    recalled: bool = False
+    ceiling: Rate | None = None
 
 
 def opened(goal: Goal) -> Opening:
     """Where the opening begins; a goal without warm-up has none."""
-    if goal.warm_up == "none":
+    if not goal.warms_up:
         reason = "no warm-up was asked for"
         summary = WarmUpSummary(Rate(0.0), Seconds(0.0), True, "none", reason)
         return Opening("done", goal.low, summary=summary)
+    if goal.strategy == "soak":  # its rate is the scale
+        return Opening("warm_up", goal.high)
+    if goal.prior is not None:
+        return Opening("scale", min(max(goal.prior.start, goal.low), goal.high), recalled=True)
     return Opening("scale", goal.low)
 
 
 def reopened(opening: Opening, goal: Goal, supported: Rate | None) -> Opening:
     """Warm up again, at half of what is known to be supported by now."""
-    if goal.warm_up == "none" or opening.stage != "done":
+    if not goal.warms_up or opening.stage != "done":
         return opening
     best = supported or opening.supported or goal.low
     return replace(opening, stage="warm_up", next_rate=_warm_up_rate(goal, best), retries=0)
@@ -62,7 +78,8 @@ def asked(opening: Opening, goal: Goal) -> Ask | None:
     """The next probe of the opening, None when it is done."""
     rate = opening.next_rate
     if opening.stage == "scale":
-        return Ask("scale", rate, SCALE_S, f"find the scale: is {format_rate(rate)} carried at all")
+        looked = "is it as before" if opening.recalled else "find the scale"
+        return Ask("scale", rate, SCALE_S, f"{looked}: is {format_rate(rate)} carried at all")
     if opening.stage == "warm_up":
         held = longest_warm_up_s(goal)
         until = "until steady, at most " if goal.warm_up == "auto" else "for "
@@ -89,25 +106,31 @@ def observed(opening: Opening, goal: Goal, outcome: Outcome) -> Opening:
 
 
 def _scaled(opening: Opening, goal: Goal, outcome: Outcome) -> Opening:
-    rate = outcome.probe.rate
-    if outcome.verdict is Verdict.PASS:
-        supported = max(rate, opening.supported or rate)
-        if rate < goal.high:
-            step = STRAINED_STEP if strained(goal, outcome) else SCALE_STEP
-            return replace(
-                opening, next_rate=min(goal.high, Rate(rate * step)), supported=supported
-            )
-        return replace(
-            opening, stage="warm_up", next_rate=_warm_up_rate(goal, rate), supported=supported
-        )
-    best = opening.supported or goal.low
-    return replace(opening, stage="warm_up", next_rate=_warm_up_rate(goal, best))
+    rate, passed = outcome.probe.rate, outcome.verdict is Verdict.PASS
+    if opening.recalled and not passed and rate > goal.low:
+        return replace(opening, next_rate=goal.low, recalled=False, ceiling=rate)
+    supported = max(rate, opening.supported or rate) if passed else opening.supported
+    following = min(goal.high, Rate(rate * _scale_step(goal, outcome)))
+    beyond = opening.ceiling is not None and following >= opening.ceiling
+    enough = opening.recalled or beyond or (goal.gentle and strained(goal, outcome))
+    if passed and rate < goal.high and not enough:
+        return replace(opening, next_rate=following, supported=supported)
+    best = rate if passed else supported or goal.low
+    return replace(
+        opening, stage="warm_up", next_rate=_warm_up_rate(goal, best), supported=supported
+    )
+
+
+def _scale_step(goal: Goal, outcome: Outcome) -> float:
+    if goal.gentle:
+        return gentle.SCALE_STEP
+    return STRAINED_STEP if strained(goal, outcome) else SCALE_STEP
 
 
 def strained(goal: Goal, outcome: Outcome) -> bool:
-    """Whether a passing probe was already near the tightest latency limit."""
+    """Whether a passing probe was already near the tightest limit, or the target busy."""
     quantiles = outcome.response_time
-    return (
+    return signals.strained(outcome) or (
         bool(goal.latency_limits_s)
         and quantiles is not None
         and quantiles.p99_s > STRAINED_RATIO * goal.tightest_limit_s
@@ -119,9 +142,22 @@ def _warm_up_rate(goal: Goal, supported: Rate) -> Rate:
 
 
 def _summary(opening: Opening, outcome: Outcome) -> WarmUpSummary:
-    kinds: dict[str, Kind] = {"flat": "flat", "warm_up": "warm_up", "fixed": "fixed"}
-    kind = kinds.get(outcome.rule, "not_steady")
-    steady = outcome.verdict is Verdict.PASS and kind != "not_steady"
-    evidence = outcome.evidence
+    kind = _KINDS.get(outcome.rule, "not_steady")
+    steady = outcome.verdict is Verdict.PASS and kind not in ("not_steady", "slowdown")
+    if kind == "cyclic":
+        steady = steady and outcome.steady is not False
+    evidence, course = outcome.evidence, outcome.course
     seconds = outcome.seconds if evidence is None else evidence.measured_s
-    return WarmUpSummary(opening.next_rate, seconds, steady, kind, outcome.reason)
+    summary = WarmUpSummary(opening.next_rate, seconds, steady, kind, outcome.reason)
+    before = opening.summary
+    if before is not None and before.steady and steady:
+        return before  # warmed once more: how it went from cold is the first one's
+    if course is None:
+        return summary
+    return replace(
+        summary,
+        time_to_steady_s=course.time_to_steady_s,
+        cold_curve=course.cold_curve,
+        initial_ratio=course.initial_ratio,
+        period_s=course.period_s,
+    )

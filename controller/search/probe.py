@@ -15,10 +15,15 @@ from typing import Literal
 
 from contract.report import Ledger
 from contract.units import Rate, Seconds
+from controller.search.answer import Course
+from controller.search.health import State
 
-Purpose = Literal["scale", "warm_up", "search", "closing", "check"]
+Cause = Literal["generator", "network", "queueing", "gpu", "errors"]
+"""What a failure may come of (`controller.search.signals`)."""
+Purpose = Literal["scale", "warm_up", "search", "closing", "check", "soak", "sentinel"]
 """Why a probe is sent: find the scale (evidence discarded), warm up, search, confirm the
-estimate, or check that the target still answers at all."""
+estimate, check that the target still answers at all, hold the rate of a soak, or see that the
+target is still the same (sentinel)."""
 
 
 class Verdict(StrEnum):
@@ -34,7 +39,8 @@ class Probe:
     """One rate put to the target. `number` counts from 1; the schedule's seed is (seed, number).
 
     `rest_s` is waited before it, so that the target can work off what the last one left.
-    `why` is one sentence for people.
+    `why` is one sentence for people. `streams` above 0 closes the loop: so many arrivals at most
+    are in flight, see `controller.search.streams`.
     """
 
     number: int
@@ -46,6 +52,7 @@ class Probe:
     ramp_from: Rate = Rate(0.0)
     rest_s: Seconds = Seconds(0.0)
     why: str = ""
+    streams: int = 0
 
     @property
     def judged_from_s(self) -> Seconds:
@@ -95,6 +102,8 @@ class Stall:
 class Evidence:
     """What the posterior learns from a probe; one entry per objective where it is a tuple.
 
+    Those of signals come last and count windows, the others arrivals.
+
     `offered_per_s` is realised: judged arrivals over their time. `clustering` is the variance
     of bad counts over a binomial's (1 = independent). `censored`: the probe was stopped early
     as failing, so bad counts are lower bounds. `saturated_per_s`: completions per second while
@@ -105,6 +114,8 @@ class Evidence:
 
     What lies in `stalls` is in neither `judged` nor `bad`. `watched_s` is how long a stall would
     have been seen, ramp included; `burst` how many completions the target's ordinary gaps lack.
+    `clustering` is of the times over the probe's own p95, `bad_clustering` of the bad arrivals
+    themselves, None where they are too few.
     """
 
     offered_per_s: Rate
@@ -119,6 +130,34 @@ class Evidence:
     stalls: tuple[Stall, ...] = ()
     watched_s: Seconds = Seconds(0.0)
     burst: float = 0.0
+    bad_clustering: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSummary:
+    """One of the target's own metrics over the windows of a probe that saw it."""
+
+    name: str
+    mean: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A slice of the judged part of a probe, `from_s` after that began.
+
+    `judged` and `bad` have one entry per objective; quantiles are of response times, nan without
+    any; `in_flight` is a mean.
+    """
+
+    from_s: Seconds
+    judged: tuple[int, ...]
+    bad: tuple[int, ...]
+    bad_ratio: float
+    p50_s: float
+    p99_s: float
+    in_flight: float
+    achieved_per_s: Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +165,12 @@ class Outcome:
     """Verdict of one probe, why, and what it cost.
 
     `rule` names the rule that decided (R1 curtail, R2 backlog, R4 safety, R5 accept, end, void);
-    for a warm-up how it went (flat, warm_up, not_steady, fixed). `seconds` is wall time including rest, drain and overhead; the conductor
-    fills it in. `error_ratio` is of the judged arrivals; `errors` the commonest kinds.
+    for a warm-up how it went (flat, warm_up, slowdown, cyclic, not_steady, fixed). `seconds` is
+    wall time including rest, drain and overhead; the conductor fills it in. `error_ratio` is of the
+    judged arrivals; `errors` the commonest kinds. `health` is that at its end; `cause` is what the
+    signals make likely of a failure, never the reason alone. `windows` are kept for strategies that
+    look inside a probe (`controller.search.windows`). `levels` are mean ln(service time) per second of a steady warm-up or a sentinel.
+    `front_cut_s`: so much of the front was another regime and is not judged.
     """
 
     probe: Probe
@@ -148,3 +191,10 @@ class Outcome:
     in_flight_at_end: int = 0
     steady: bool | None = None
     seconds: Seconds = Seconds(0.0)
+    health: State | None = None
+    signals: tuple[SignalSummary, ...] = ()
+    cause: Cause | None = None
+    windows: tuple[Window, ...] = ()
+    course: Course | None = None
+    levels: tuple[float, ...] = ()
+    front_cut_s: Seconds = Seconds(0.0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from contract.units import Seconds
 from controller.search.goal import Goal
+from controller.search.strategies.soak import STRETCH_S
 
 _SHORTEST_PROBE_S = 4.0
 _RAMP_PROBE_S = 7.0
@@ -34,10 +35,16 @@ class Quote:
 
 def quote(goal: Goal) -> Quote:
     """Price `goal`, assuming one request per arrival."""
+    if goal.strategy == "soak":  # it spends its budget, and knows its rate
+        probes, requests = (
+            math.ceil(goal.budget_s / STRETCH_S),
+            math.ceil(goal.high * goal.budget_s),
+        )
+        return Quote(probes, goal.budget_s, requests, probes, goal.budget_s, requests)
     middle = math.sqrt(goal.low * goal.high)
     climbs = 2 + math.ceil(math.log2(goal.high / goal.low) / 2)
     narrowing_s = 30.0 + _NARROWING_S / goal.precision**2
-    closing_s = goal.closing_probes * 2 * _LONG_PROBE_S
+    closing_s = goal.closing_probes * _LONG_PROBE_S
     warm_up_s = {"none": 0.0, "auto": 20.0}.get(str(goal.warm_up))
     opening_s = float(goal.warm_up) if warm_up_s is None else warm_up_s
     seconds = min(goal.budget_s, opening_s + climbs * _RAMP_PROBE_S + narrowing_s + closing_s)

@@ -49,7 +49,8 @@ _BY_GENERATOR_RATIO = 0.5
 class Found:
     """The stalls of a probe, the due buckets that lie in them, and its burst factor.
 
-    `ours`: the part of `buckets` in which it was the generator that stalled.
+    `ours`: the part of `buckets` in which it was the generator that stalled. A soak counts
+    its stalls: nothing is left out of it.
     """
 
     stalls: tuple[Stall, ...] = ()
@@ -75,12 +76,8 @@ def found(setting: Setting, tally: Tally) -> Found:
     if gaps is None:
         return Found()
     burst = _burst(gaps, tally)
-    least = (
-        max(LEAST_EXPECTED, BURSTS * max(burst, setting.burst))
-        if setting.batching
-        else (LEAST_EXPECTED)
-    )
-    stalls = _recovered(tally, gaps, least)
+    known = max(burst, setting.burst) if setting.batching else 0.0
+    stalls = _recovered(tally, gaps, max(LEAST_EXPECTED, BURSTS * known))
     stalls += _of_replicas(setting, tally)
     spans = {stall: _span(setting, tally, stall) for stall in stalls}
     buckets = frozenset(index for span in spans.values() for index in span)
@@ -93,6 +90,8 @@ def found(setting: Setting, tally: Tally) -> Found:
         for stall, span in spans.items()
         if not ours & set(span)
     )
+    if setting.probe.purpose == "soak":
+        return Found(counted, burst=burst)
     return Found(counted, buckets, burst, ours)
 
 
@@ -124,9 +123,7 @@ def _burst(gaps: _Gaps, tally: Tally) -> float:
     return float(ordered[left_out]) if len(ordered) > left_out else 0.0
 
 
-def _recovered(
-    tally: Tally, gaps: _Gaps, least: float, replica: str = ""
-) -> tuple[Stall, ...]:
+def _recovered(tally: Tally, gaps: _Gaps, least: float, replica: str = "") -> tuple[Stall, ...]:
     long = gaps.ended_s - gaps.begun_s
     few = (gaps.expected <= least) | (gaps.after < FEWEST_IN_FLIGHT) | (long < LEAST_S - 1e-9)
     stalls = []

@@ -1,6 +1,7 @@
 """When is a probe decided before its end?
 
-    R1 curtail   known bad arrivals > 6 budgets of the whole probe, 12 at least      -> fail
+    R1 curtail   known bad arrivals > 6 budgets of the whole probe (3 when gentle),
+                 12 at least                                                         -> fail
     R2 backlog   the target works (completions > 0.6 min(rate, saturation)), yet a new arrival
                  would wait N / X > 2 limits, and N has not fallen, for max(1 s, limit/2) -> fail
     R4 safety    half of the arrivals decided in the last 2 s failed                 -> fail
@@ -11,7 +12,7 @@ is no ground for R1, R2 or R5.
 
 Completions X and arrivals in flight N are those of the whole fleet. Every rule sees what the
 reports say, so it acts one cadence and the slowest worker's delay after the fact, and none while
-a worker's report is late. R1 loses nothing: beyond 6 budgets the likelihood is flat, and bad stays
+a worker's report is late. R1 loses nothing: beyond so many the likelihood is flat, and bad stays
 bad. R5 takes only arrivals old enough to be known, lest it judge the quick ones, and looks at
 geometrically growing counts, so that looking often does not make a lucky stretch likelier.
 """
@@ -24,7 +25,13 @@ from itertools import takewhile
 
 from contract.units import Rate
 from controller.search import explain, stalls
-from controller.search.estimate import Counts, learned, probability_above, too_many
+from controller.search.estimate import (
+    Counts,
+    censored_times,
+    learned,
+    probability_above,
+    too_many,
+)
 from controller.search.tally import (
     BUCKET_S,
     Sample,
@@ -104,10 +111,11 @@ def _curtailed(setting: Setting, tally: Tally) -> Stop | None:
 
 
 def _spent(setting: Setting, tally: Tally) -> tuple[int, ...]:
+    times = censored_times(setting.goal)
     return tuple(
         index
         for index, objective in enumerate(setting.goal.objectives)
-        if tally.known_bad[index] > too_many(objective.budget, setting.planned)
+        if tally.known_bad[index] > too_many(objective.budget, setting.planned, times)
     )
 
 
@@ -167,7 +175,7 @@ def _unsafe(setting: Setting, tally: Tally) -> Stop | None:
 def _accepted(setting: Setting, tally: Tally) -> Stop | None:
     if not setting.beliefs or setting.probe.purpose != "search" or tally.late:
         return None
-    if tally.decided < SURE_FEWEST or not _looking(tally):
+    if tally.decided < SURE_FEWEST or not _looking(setting, tally):
         return None
     found = stalls.found(setting, tally)
     sure = without(settled(tally, setting.goal.largest_limit_s), found.buckets)
@@ -189,10 +197,19 @@ def _accepted(setting: Setting, tally: Tally) -> Stop | None:
     return Stop("R5 accept", explain.accepted(rate, sure.decided, least), passed=True, seen=sure)
 
 
-def _looking(tally: Tally) -> bool:
-    """Whether the last report made the decided arrivals reach another count."""
-    before = tally.samples[-2].judged if len(tally.samples) > 1 else 0
-    return _looks(tally.samples[-1].judged) > _looks(before)
+def _looking(setting: Setting, tally: Tally) -> bool:
+    """Whether the last report made the settled arrivals reach another count."""
+    age_s = setting.goal.largest_limit_s
+    before_s = tally.samples[-2].through_s if len(tally.samples) > 1 else 0.0
+    return _looks(_judged_at(tally, tally.through_s - age_s)) > _looks(
+        _judged_at(tally, before_s - age_s)
+    )
+
+
+def _judged_at(tally: Tally, at_s: float) -> int:
+    """How many judged arrivals were decided by then."""
+    reports = (s.judged for s in reversed(tally.samples) if s.through_s <= at_s + 1e-6)
+    return next(reports, 0)
 
 
 def _looks(decided: int) -> int:

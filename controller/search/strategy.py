@@ -11,26 +11,51 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
 from contract.units import Rate, Seconds
+from controller.search.advice import Consult
 from controller.search.answer import Interval
 from controller.search.estimate import Belief
 from controller.search.probe import Outcome, Purpose
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """An answer in the strategy's own words, where its standing is not the answer.
+
+    `reason` leaves out what the search cost. `objective` is the index of the binding one.
+    """
+
+    reason: str
+    estimate: Rate | None = None
+    low: Rate | None = None
+    high: Rate | None = None
+    strict: Rate | None = None
+    safe: Rate | None = None
+    objective: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The strategy is done: its standing is the answer, or all rates passed, or all failed.
+
+    The last two statuses come with what is `told` instead.
+    """
+
+    status: Literal["answered", "at_least", "at_most", "no_verdict", "failed"]
+    told: Told | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
-    """A rate to be measured, for how long, and one sentence why."""
+    """A rate to be measured, for how long, and one sentence why.
+
+    `otherwise` is the answer where this does not fit the budget any more; None: the standing.
+    """
 
     purpose: Purpose
     rate: Rate
     measure_s: Seconds
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The strategy is done: its standing is the answer, or all rates passed, or all failed."""
-
-    status: Literal["answered", "at_least", "at_most"]
+    otherwise: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +76,8 @@ class Strategy(Protocol):
     def observe(self, outcome: Outcome) -> Self:
         """Learn from a search or closing probe that passed or failed, never from a void one."""
 
-    def ask(self) -> Ask | Finding:
-        """What to measure next."""
+    def ask(self) -> Ask | Finding | Consult:
+        """What to measure next, or whom to ask for it."""
 
     def standing(self) -> Standing | None:
         """What is known so far; None before the first evidence."""

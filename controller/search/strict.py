@@ -119,7 +119,7 @@ def solved(tail: Tail, spent: Floats, mu: float) -> Floats:
     """Strict capacities, shape (capacity, spent): `spent` is the stalls' part of the budget."""
     capacity = tail.capacities[:, None]
     highest = np.minimum(capacity / max(mu, 1e-9), _HIGHEST_LOAD)
-    low, high = np.zeros(np.broadcast_shapes(capacity.shape, spent[None, :].shape)), 1.0
+    low = np.zeros((len(capacity), len(spent)))
     high = np.ones_like(low)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

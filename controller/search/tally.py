@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from contract.units import Rate, Seconds
 from controller.search.estimate import Belief
 from controller.search.goal import Goal
 from controller.search.probe import Probe
+from controller.search.windows import compacted
 
 BUCKET_S = BUCKET_NS / 1e9
 RATE_SPAN_S = 1.0
@@ -155,7 +157,7 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         in_flight=tuple(waiting),
         bad_any=tally.bad_any + sum(b.bad_any for b in report.buckets),
         over_any=_over_any(report.in_flight),
-        buckets=tally.buckets + judged,
+        buckets=compacted(setting.probe, tally.buckets + judged),
         levels=tally.levels + _levels(setting, report.buckets),
         samples=(*tally.samples, _sample(tally, through_s, report, decided)),
         ticks=(*tally.ticks, report.ticks) if report.ticks else tally.ticks,
@@ -205,6 +207,37 @@ def _limited(tally: Tally, buckets: tuple[DueBucket, ...], waiting: tuple[InFlig
     )
 
 
+def behind(tally: Tally, from_s: float) -> Tally:
+    """The judged arrivals due from `from_s` on; the time and the totals stay."""
+    width = len(tally.judged)
+    buckets = tuple(b for b in tally.buckets if b.index * BUCKET_S >= from_s - 1e-6)
+    waiting = tuple(e for e in tally.in_flight if e.index * BUCKET_S >= from_s - 1e-6)
+    return replace(
+        tally,
+        judged=_columns((b.judged for b in buckets), width),
+        bad=_columns((b.bad for b in buckets), width),
+        over_limit=_columns((entry.over_limit for entry in waiting), width),
+        sent=sum(b.sent for b in buckets),
+        decided=sum(_decided(b) for b in buckets),
+        faults=sum(b.failed + b.timed_out for b in buckets),
+        waiting=sum(entry.count for entry in waiting),
+        in_flight=waiting,
+        buckets=buckets,
+    )
+
+
+def judged_levels(tally: Tally, first: int) -> list[float]:
+    """Mean ln(service time) of the due buckets from `first` on; nan where nothing was answered."""
+    sums: dict[int, tuple[int, float]] = {}
+    for bucket in tally.buckets:
+        count, total = sums.get(bucket.index, (0, 0.0))
+        added = float(bucket.service_time.counts @ _LOG_TIMES) if bucket.service_time.count else 0.0
+        sums[bucket.index] = count + bucket.service_time.count, total + added
+    nothing = (0, 0.0)
+    found = (sums.get(index, nothing) for index in range(first, max(sums, default=first) + 1))
+    return [total / count if count else math.nan for count, total in found]
+
+
 def scheduled(tally: Tally, until_s: float) -> int:
     """Judged arrivals due before `until_s`; reports tell of later ones too."""
     return sum(b.scheduled - b.cancelled for b in tally.buckets if ends_by(b.index, until_s))
@@ -250,7 +283,7 @@ def _sample(tally: Tally, through_s: Seconds, report: FleetReport, judged: int) 
 
 
 def _levels(setting: Setting, buckets: Iterable[DueBucket]) -> tuple[Level, ...]:
-    if setting.probe.purpose != "warm_up":
+    if setting.probe.purpose not in ("warm_up", "sentinel"):
         return ()
     return tuple(
         Level(b.index, b.service_time.count, float(b.service_time.counts @ _LOG_TIMES))
@@ -268,8 +301,8 @@ def _over_any(entries: Iterable[InFlight]) -> int:
 
 
 def _columns(rows: Iterable[tuple[int, ...]], width: int) -> tuple[int, ...]:
-    columns = zip(*rows, strict=True)
-    return tuple(map(sum, columns)) or (0,) * width
+    columns = zip(*rows, strict=True)  # what does not decide is not summed
+    return tuple(map(sum, islice(columns, width))) or (0,) * width
 
 
 def _added(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:

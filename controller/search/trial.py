@@ -14,15 +14,22 @@ from contract.latency import Histogram
 from contract.objectives import Objective
 from contract.report import FleetReport
 from contract.units import Rate, Seconds
-from controller.search import explain, stalls, steadiness, stop_rules, tally, void_rules
+from controller.search import explain, stalls, steadiness, stop_rules, tally, void_rules, watching
 from controller.search.capacity import Search
 from controller.search.clustering import blocks, clustering, exceedance_clustering
+from controller.search.estimate import Belief
+from controller.search.fronts import front_cut_s
+from controller.search.journal import Measured
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
 from controller.search.relaxation import autocorrelation_s
 from controller.search.stop_rules import Stop
 from controller.search.tally import Setting, Tally
+from controller.search.watching import Watch
+from controller.search.windows import windows_of
 
 END_GRACE_S = 1.0
+FEWEST_BAD = 5
+"""Of fewer bad arrivals nobody can tell whether they come in clusters."""
 SCALE_TIMES, SCALE_FEWEST = 3.0, 2
 """A scale probe is no verdict: it fails at so many budgets, and more than a cold start's few."""
 
@@ -33,25 +40,34 @@ class Trial:
 
     setting: Setting
     tally: Tally
+    watch: Watch = Watch()  # noqa: RUF009 - frozen
+    signal_beliefs: tuple[Belief, ...] = ()
 
 
 def begin(search: Search, probe: Probe) -> Trial:
     """Nothing reported yet; carries what the stop rules need of the search."""
-    beliefs = search.strategy.beliefs()
+    beliefs, of_arrivals = search.strategy.beliefs(), len(search.goal.objectives)
     setting = Setting(
         probe,
         search.goal,
-        beliefs,
+        beliefs[:of_arrivals],
         search.saturated_per_s,
         unloaded_s=search.unloaded_s,
         burst=search.burst,
+        batching=search.goal.features.batching,
     )
-    return Trial(setting, tally.empty(setting))
+    return Trial(setting, tally.empty(setting), signal_beliefs=beliefs[of_arrivals:])
 
 
 def feed(trial: Trial, report: FleetReport) -> Trial:
     """Add a merged report; those of one probe come in order."""
     return replace(trial, tally=tally.fed(trial.setting, trial.tally, report))
+
+
+def watch(trial: Trial, window: Measured) -> tuple[Trial, Measured]:
+    """Take in a window of about a second; it comes back with the health after it."""
+    seen, window = watching.watched(trial.watch, trial.setting.goal, window)
+    return replace(trial, watch=seen), window
 
 
 def decide(trial: Trial) -> Outcome | None:
@@ -63,7 +79,7 @@ def decide(trial: Trial) -> Outcome | None:
     if wrong is not None:
         return void(trial, wrong)
     stop = stop_rules.stopped(setting, seen)
-    if stop is not None:
+    if stop is not None and (not stop.passed or _agreed(trial)):
         return _sound(trial, stop)
     if setting.probe.purpose == "warm_up":
         return _warmed(trial)
@@ -78,11 +94,33 @@ def conclude(trial: Trial) -> Outcome:
     if setting.probe.purpose == "warm_up":
         return _warmed(trial) or void(trial, "the reports ended before the warm-up did")
     found = stalls.found(setting, seen)
-    seen = tally.without(seen, found.buckets)
-    reason = _judged_reason(replace(trial, tally=seen))
+    cut_s = _front_cut_s(trial, found.buckets)
+    if cut_s > 0:
+        trial = _behind(trial, cut_s)
+    judged = replace(trial, tally=tally.without(trial.tally, found.buckets))
+    reason = _judged_reason(judged)
     if found.stalls:
         reason += explain.outside_stalls(found.stalls)
-    return _sound(trial, Stop("end", reason, passed=_passed(setting, seen)))
+    stop = Stop("end", reason, passed=_passed(judged.setting, judged.tally))
+    return replace(_sound(trial, stop), probe=setting.probe, front_cut_s=cut_s)
+
+
+def _front_cut_s(trial: Trial, stalled: frozenset[int]) -> Seconds:
+    probe = trial.setting.probe
+    if probe.purpose not in ("search", "closing"):
+        return Seconds(0.0)
+    first = math.ceil(probe.judged_from_s / tally.BUCKET_S - 1e-6)
+    clear = tally.without(trial.tally, stalled)
+    return front_cut_s(tally.judged_levels(clear, first), tally.BUCKET_S)
+
+
+def _behind(trial: Trial, cut_s: Seconds) -> Trial:
+    """The trial as if it had settled for so much longer."""
+    probe = trial.setting.probe
+    settle_s, measure_s = Seconds(probe.settle_s + cut_s), Seconds(probe.measure_s - cut_s)
+    later = replace(probe, settle_s=settle_s, measure_s=measure_s)
+    setting = replace(trial.setting, probe=later)
+    return replace(trial, setting=setting, tally=tally.behind(trial.tally, later.judged_from_s))
 
 
 def void(trial: Trial, reason: str) -> Outcome:
@@ -95,11 +133,17 @@ def _sound(trial: Trial, stop: Stop) -> Outcome:
     wrong = void_rules.voided(trial.setting, trial.tally, ended=True)
     if wrong is not None:
         return void(trial, wrong)
-    verdict = Verdict.PASS if stop.passed else Verdict.FAIL
-    outcome = _outcome(trial, verdict, stop.rule, stop.reason)
+    signals, reason = _signals(trial), stop.reason
+    verdict = Verdict.PASS if stop.passed and signals.passed else Verdict.FAIL
+    if stop.passed and not signals.passed:
+        reason = watching.reason(trial.setting.goal, signals)
+    outcome = _outcome(trial, verdict, stop.rule, reason)
     if not (trial.tally.decided or any(trial.tally.known) or stop.spoiled):
         return void(trial, "no arrival was judged: the probe was too short for its rate")
-    return replace(outcome, evidence=_evidence(trial, stop))
+    outcome = replace(outcome, evidence=_evidence(trial, stop))
+    if trial.setting.probe.purpose == "sentinel":
+        return replace(outcome, levels=steadiness.level_windows(trial.setting, trial.tally))
+    return outcome
 
 
 def _warmed(trial: Trial) -> Outcome | None:
@@ -114,7 +158,9 @@ def _warmed(trial: Trial) -> Outcome | None:
     return replace(
         outcome,
         evidence=_evidence(trial, Stop(found.kind, found.reason, passed=True)),
-        steady=found.kind != "not_steady",
+        steady=found.steady,
+        course=found.course,
+        levels=found.levels,
     )
 
 
@@ -146,7 +192,7 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
     seen = trial.tally
     censored = bool(stop.spoiled)
     median_s = tally.service_times(seen).quantile(0.5)
-    return Evidence(
+    evidence = Evidence(
         offered_per_s=stop_rules.realised_per_s(setting, seen, to_end=censored),
         judged=_out_of(trial, stop),
         bad=seen.known_bad,
@@ -159,7 +205,20 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
         stalls=found.stalls,
         watched_s=whole.through_s,
         burst=found.burst,
+        bad_clustering=() if censored else _bad_clusterings(trial),
     )
+    return watching.with_signals(evidence, setting.goal, _signals(trial))
+
+
+def _agreed(trial: Trial) -> bool:
+    """Whether the signals leave it at a pass before the probe's end."""
+    goal, probe = trial.setting.goal, trial.setting.probe
+    found = _signals(trial)
+    return found.passed and watching.sure(trial.watch, goal, probe, trial.signal_beliefs)
+
+
+def _signals(trial: Trial) -> watching.Judged:
+    return watching.judged(trial.watch, trial.setting.goal, trial.setting.probe)
 
 
 def _out_of(trial: Trial, stop: Stop) -> tuple[int, ...]:
@@ -183,6 +242,19 @@ def _clusterings(trial: Trial) -> tuple[float | None, ...]:
         _error_clustering(trial) if objective.kind == "error_ratio" else of_times
         for objective in trial.setting.goal.objectives
     )
+
+
+def _bad_clusterings(trial: Trial) -> tuple[float | None, ...]:
+    buckets = trial.tally.buckets
+    if not buckets:
+        return ()
+    found = []
+    for index in range(len(trial.tally.judged)):
+        bad = blocks([(b.index, b.bad[index] if b.bad else 0) for b in buckets])
+        judged = blocks([(b.index, b.judged[index] if b.judged else 0) for b in buckets])
+        enough = sum(bad) >= FEWEST_BAD
+        found.append(clustering(judged, bad) if enough else None)
+    return tuple(found)
 
 
 def _error_clustering(trial: Trial) -> float | None:
@@ -241,7 +313,7 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
     achieved_per_s = 0.0
     if seen.samples:
         achieved_per_s, _ = tally.per_second(seen.samples, setting.probe.judged_from_s)
-    return Outcome(
+    outcome = Outcome(
         probe=setting.probe,
         verdict=verdict,
         rule=rule,
@@ -258,7 +330,9 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
         errors=seen.errors,
         in_flight_at_end=seen.totals.in_flight,
         seconds=Seconds(setting.probe.rest_s + seen.through_s),
+        windows=windows_of(setting.goal, setting.probe, seen),
     )
+    return watching.completed(outcome, trial.watch, void_rules.lag_limit_s(setting))
 
 
 def _quantiles(times: Histogram) -> Quantiles:

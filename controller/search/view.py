@@ -15,10 +15,12 @@ from contract.units import Rate, Seconds
 from controller.search.answer import Capacity
 from controller.search.goal import Goal
 from controller.search.journal import (
+    Advised,
     Event,
     FleetChanged,
     LoadStopped,
     Measured,
+    Noted,
     PreflightPassed,
     PreflightStarted,
     ProbeDecided,
@@ -117,11 +119,15 @@ def fold(view: RunView, event: Event) -> RunView:
             return replace(view, state="running", current=probe, current_since=at, curve=())
         case ProbeDecided():
             return _decided(view, event)
+        case Advised():
+            return view  # the next probe, or the answer, says what came of it
         case FleetChanged(at, workers, note):
             return _noted(replace(view, workers=workers), at, note)
         case Resumed(at, note):
             resumed = replace(view, current=None, current_since=None, curve=(), load_stopped=None)
             return _noted(resumed, at, note)
+        case Noted(at, note):
+            return _noted(view, at, note)
         case LoadStopped(at, confirmed, _, note):
             return _noted(replace(view, load_stopped=confirmed), at, note)
         case RunEnded():

@@ -47,6 +47,7 @@ class Arrivals:
         self._chunks = schedule.chunks()
         self._whole = False
         self._trouble = trouble
+        self._delay_ns = 0
         entropy = np.random.SeedSequence((schedule.seed, schedule.probe, _PURPOSE))
         self._random = np.random.Generator(np.random.Philox(entropy))
 
@@ -69,6 +70,12 @@ class Arrivals:
         self.end_ns, self.error = self.end_ns[:after], self.error[:after]
         self.fate = self.fate[:after]
         self.fate[first:] = CANCELLED
+
+    def delay(self, index: int, by_ns: int) -> None:
+        """Let the schedule stand still: everything from `index` on is due so much later."""
+        self._delay_ns += by_ns
+        self.due_ns[index:] += by_ns
+        self.start_ns[index:] += by_ns
 
     def exhausted(self, index: int) -> bool:
         """Whether no arrival is left from `index` on."""
@@ -97,7 +104,7 @@ class Arrivals:
         if chunk is None:
             self._whole = True
             return
-        due_ns = chunk[1]
+        due_ns = chunk[1] + self._delay_ns
         count = len(due_ns)
         self.start_ns = np.concatenate((self.start_ns, self._starts(due_ns)))
         self.due_ns = np.concatenate((self.due_ns, due_ns))

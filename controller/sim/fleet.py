@@ -19,6 +19,7 @@ from controller.ports import Clock, Readiness
 from controller.search.goal import Goal
 from controller.search.probe import Probe
 from controller.sim import trouble
+from controller.sim.closed import ClosedLoad
 from controller.sim.judging import Judge
 from controller.sim.load import Load, Terms
 from controller.sim.target import Target
@@ -86,7 +87,7 @@ class SimulatedFleet:
         troubled = self._trouble_of(probe)
         await self._clock.sleep(LEAD_S)
         self._epoch_s = float(self._clock.now())
-        self._load = Load(
+        self._load = (ClosedLoad if probe.streams else Load)(
             self._terms(probe),
             self._target,
             self._judge,
@@ -117,6 +118,7 @@ class SimulatedFleet:
             timeout_s=float(goal.workload.timeout_s),
             in_flight_cap=count * goal.in_flight_cap(share),
             workers=count,
+            streams=probe.streams,
         )
 
     async def _reports(self, load: Load, troubled: Trouble) -> AsyncGenerator[FleetReport, None]:

@@ -39,12 +39,13 @@ _KINDS = (*ERRORS, "timed out")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the fleet was told of a probe."""
+    """What the fleet was told of a probe; `streams` above 0 closes the loop."""
 
     schedule: Schedule
     timeout_s: float
     in_flight_cap: int
     workers: int
+    streams: int = 0
 
 
 class Load:

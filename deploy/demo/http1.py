@@ -47,8 +47,10 @@ class Response:
     content_type: str = "application/json"
     headers: Mapping[str, str] | None = None
 
-    def encode(self, *, keep_alive: bool) -> bytes:
+    def encode(self, *, keep_alive: bool, more: str = "") -> bytes:
+        """The bytes of the answer; `more` are header lines that every answer has."""
         extra = "".join(f"{name}: {value}\r\n" for name, value in (self.headers or {}).items())
+        extra += more
         if not keep_alive:
             extra += "connection: close\r\n"
         head = (
@@ -117,7 +119,10 @@ def _keeps_alive(fields: Mapping[bytes, bytes], version: bytes) -> bool:
 
 
 class Connection(asyncio.Protocol):
-    """One client; `handle` is given each request and answers through `respond`, now or later."""
+    """One client; `handle` is given each request and answers through `respond`, now or later.
+
+    `more` are header lines for every answer.
+    """
 
     def __init__(
         self,
@@ -125,7 +130,9 @@ class Connection(asyncio.Protocol):
         refuse: Callable[[Refused], Response],
         lost: Callable[[Connection], None],
         clock: Callable[[], float],
+        more: str = "",
     ) -> None:
+        self._more = more
         self._handle, self._refuse, self._lost, self._clock = handle, refuse, lost, clock
         self._buffer = bytearray()
         self._busy = self._advancing = False
@@ -155,7 +162,7 @@ class Connection(asyncio.Protocol):
         self._busy = False
         if self._transport is None:
             return
-        self._transport.write(response.encode(keep_alive=self._keep_alive))
+        self._transport.write(response.encode(keep_alive=self._keep_alive, more=self._more))
         if not self._keep_alive:
             self._buffer.clear()
             self._transport.close()

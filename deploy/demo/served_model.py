@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _print_truth(options, timing)
         else:
             _check_host(options.host, options.allow_remote)
-            behaviour = Behaviour(options.fail_ratio, options.seed, options.abandoned == "drop")
+            behaviour = Behaviour(
+                options.fail_ratio, options.seed, options.abandoned == "drop", options.name
+            )
             model = ToyModel(options.model, options.features)
             asyncio.run(_serve(options, model, timing, behaviour))
     except (ValueError, OSError) as error:
@@ -58,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_port, default=0, help="0 takes a free one")
     serve.add_argument("--print-port-to", type=Path, metavar="FILE", help="write the port there")
     serve.add_argument("--model", default="toy")
+    serve.add_argument("--name", help="of this replica, in the header x-replica of its answers")
     serve.add_argument("--features", type=number, default=FEATURES, help="numbers in a request")
     batches = parser.add_argument_group("what a batch costs")
     batches.add_argument("--base", type=duration, default=0.020, help="of every batch (20ms)")
@@ -76,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
         default="drop",
         help="queued requests whose client closed the connection",
     )
+    _add_truth(parser)
+    parser.add_argument("--seed", type=int, default=1, help="of the simulation and of failures")
+    return parser
+
+
+def _add_truth(parser: argparse.ArgumentParser) -> None:
     truths = parser.add_argument_group("its true capacity (prints it instead of serving)")
     truths.add_argument("--truth", metavar="OBJECTIVE", help="such as 'p99 response_time <= 150ms'")
     source = truths.add_mutually_exclusive_group()
@@ -83,8 +92,6 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--durations", type=Path, metavar="FILE", help="saved from its /durations")
     truths.add_argument("--arrivals", choices=("poisson", "constant"), default="poisson")
     truths.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--seed", type=int, default=1, help="of the simulation and of failures")
-    return parser
 
 
 def _timing(options: argparse.Namespace) -> Timing:

@@ -21,6 +21,7 @@ APPROACH_S = 0.0012
 """Timers of the loop are set this much early: epoll rounds up to a whole millisecond."""
 
 NAP_S = 0.0002
+REPLICA_HEADER = "x-replica"
 SWEEP_S = 30.0
 
 
@@ -29,13 +30,17 @@ class Behaviour:
     """What the server does beside serving: fail some requests, and keep or drop abandoned ones.
 
     `drops_abandoned`: a queued request whose client closed the connection leaves the queue.
+    `name` stands in every answer, as that of one replica of several.
     """
 
     fail_ratio: float = 0.0
     seed: int = 1
     drops_abandoned: bool = True
+    name: str | None = None
 
     def __post_init__(self) -> None:
+        if self.name is not None and not (self.name.isascii() and self.name.isprintable()):
+            raise ValueError(f"name {self.name!r} must be printable ASCII")
         if not 0 <= self.fail_ratio <= 1:
             raise ValueError(f"fail ratio {self.fail_ratio!r} must lie between 0 and 1")
 
@@ -80,7 +85,9 @@ class ServedModel:
 
     def connection(self) -> Connection:
         """A protocol for one accepted socket."""
-        made = Connection(self._handle, self._refuse, self._lost, self._now)
+        name = self._behaviour.name
+        more = "" if name is None else f"{REPLICA_HEADER}: {name}\r\n"
+        made = Connection(self._handle, self._refuse, self._lost, self._now, more)
         self._connections[made] = None
         return made
 

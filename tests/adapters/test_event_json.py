@@ -11,13 +11,18 @@ from contract.arrivals import Law
 from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
 from controller.adapters.event_json import KINDS, JournalUnreadable, decode, encode
-from controller.search.answer import Capacity, Gate, WarmUpSummary
-from controller.search.goal import Workload
+from controller.search.advice import Advice
+from controller.search.answer import Capacity, Drift, Gate, WarmUpSummary
+from controller.search.earlier import Earlier
+from controller.search.features import Features
+from controller.search.goal import SignalSource, Workload
 from controller.search.journal import (
+    Advised,
     Event,
     FleetChanged,
     LoadStopped,
     Measured,
+    Noted,
     PreflightPassed,
     PreflightStarted,
     ProbeDecided,
@@ -26,21 +31,31 @@ from controller.search.journal import (
     RunCreated,
     RunEnded,
 )
-from controller.search.probe import Quantiles
+from controller.search.probe import Quantiles, SignalSummary, Window
+from controller.search.signal_objectives import parse_signal_objective
 from tests.helpers.builders import a_goal, a_probe, an_outcome
 
 OBJECTIVES = ("p99.9 ttft <= 150ms", "search: error_ratio <= 0.1%", "goodput >= 99%")
+
+WINDOW = Window(Seconds(60.0), (9, 9), (1, 0), 0.1, 0.01, 0.09, 1.5, Rate(9.0))
 
 EVENTS: tuple[Event, ...] = (
     RunCreated(
         1.5,
         a_goal(
             objectives=tuple(parse_objective(text) for text in OBJECTIVES),
-            workload=Workload("kserve_v2", '{"a": 1}', Law("gamma", 2.0), "ab" * 32),
+            workload=Workload(
+                "kserve_v2", '{"a": 1}', Law("gamma", 2.0), "ab" * 32, replica_header="x"
+            ),
             headers=(("Authorization", "${TOKEN}"),),
             warm_up=Seconds(30.0),
             require=Rate(200.0),
             model="toy",
+            signals=SignalSource(("http://127.0.0.1:9100/metrics",), (("queue", "depth"),)),
+            signal_objectives=(parse_signal_objective("max queue <= 5 except 1% of windows"),),
+            features=Features(open_loop=False),
+            gentle=True,
+            prior=Earlier(Rate(225.0), Rate(214.0), Rate(236.0)),
         ),
         '{"name": "ü"}',
         (("tonnage", "0.1"),),
@@ -49,13 +64,40 @@ EVENTS: tuple[Event, ...] = (
     PreflightPassed(3.0, ("w1", "w2"), 5_000.0, ("w1: slow",)),
     ProbeStarted(4.0, a_probe()),
     Measured(
-        5.0, 1, Seconds(1.0), Rate(9.0), Rate(8.0), Rate(7.0), 0.1, 0.01, 0.02, math.inf, 3, 0.001
+        5.0,
+        1,
+        Seconds(1.0),
+        Rate(9.0),
+        Rate(8.0),
+        Rate(7.0),
+        0.1,
+        0.01,
+        0.02,
+        math.inf,
+        3,
+        0.001,
+        "overloaded",
+        1.4,
+        (("queue", 9.0),),
     ),
     ProbeDecided(
-        6.0, an_outcome(errors=(("503", 2),), steady=True), Rate(100.0), Rate(90.0), Rate(110.0)
+        6.0,
+        an_outcome(
+            errors=(("503", 2),),
+            steady=True,
+            health="warn",
+            signals=(SignalSummary("queue", 3.0, 9.0),),
+            cause="queueing",
+            windows=(WINDOW,),
+        ),
+        Rate(100.0),
+        Rate(90.0),
+        Rate(110.0),
     ),
+    Advised(6.5, 2, Advice(rate=Rate(120.0)), Seconds(0.2)),
     FleetChanged(7.0, ("w1",), "lost w2"),
     Resumed(8.0, "after 3 s"),
+    Noted(8.5, "signals cannot be read"),
     LoadStopped(9.0, False, Seconds(4.0), "not confirmed"),
     RunEnded(
         10.0,
@@ -64,7 +106,10 @@ EVENTS: tuple[Event, ...] = (
             "it is so",
             Rate(100.0),
             gate=Gate(Rate(90.0), None, "cannot tell"),
-            warm_up=WarmUpSummary(Rate(50.0), Seconds(20.0), True, "warm_up", "steady"),
+            warm_up=WarmUpSummary(
+                Rate(50.0), Seconds(20.0), True, "warm_up", "steady", cold_curve=((0.5, 0.02),)
+            ),
+            drifts=(Drift(9, 1.3, "slower"),),
         ),
     ),
 )
@@ -94,6 +139,38 @@ def test_a_field_added_later_takes_its_default() -> None:
     del document["warnings"]
     event = decode(json.dumps(document))
     assert event == PreflightPassed(3.0, ("w1", "w2"), 5_000.0, ())
+
+
+def test_a_window_journalled_before_there_was_health_still_reads() -> None:
+    document = json.loads(encode(EVENTS[4]))
+    for name in ("health", "limit_ratio", "signals"):
+        del document[name]
+    event = decode(json.dumps(document))
+    assert isinstance(event, Measured)
+    assert (event.health, event.limit_ratio, event.signals) == (None, None, ())
+
+
+def test_a_goal_of_a_journal_without_switches_has_all_of_them_on() -> None:
+    document = json.loads(encode(RunCreated(1.0, a_goal(), "{}")))
+    for name in ("features", "gentle", "prior"):
+        del document["goal"][name]
+    del document["goal"]["workload"]["replica_header"]
+    assert decode(json.dumps(document)) == RunCreated(1.0, a_goal(), "{}")
+
+
+@pytest.mark.parametrize("kind", ["flat", "warm_up", "not_steady", "fixed", "none"])
+def test_a_warm_up_of_an_older_version_is_read(kind: str) -> None:
+    document = json.loads(encode(EVENTS[-1]))
+    warm_up = document["capacity"]["warm_up"]
+    for name in ("time_to_steady_s", "cold_curve", "initial_ratio", "period_s"):
+        del warm_up[name]
+    warm_up["kind"] = kind
+    del document["capacity"]["drifts"]
+    event = decode(json.dumps(document))
+    assert isinstance(event, RunEnded)
+    summary = event.capacity.warm_up
+    assert summary is not None
+    assert (summary.kind, summary.cold_curve, event.capacity.drifts) == (kind, (), ())
 
 
 def test_a_field_of_a_later_version_is_ignored() -> None:

@@ -10,7 +10,15 @@ import pytest
 from contract.arrivals import Law
 from contract.latency import Histogram
 from contract.messages import Drained, Plan
-from contract.report import DueBucket, InFlight, Ledger, Report, Tick
+from contract.report import (
+    MOST_REPLICAS,
+    OTHER_REPLICAS,
+    DueBucket,
+    InFlight,
+    Ledger,
+    Report,
+    Tick,
+)
 from contract.units import Rate, Seconds
 from controller.adapters.merge import Merge, merge_buckets, owed
 
@@ -296,3 +304,29 @@ def test_a_worker_that_stopped_by_itself_says_why_in_the_report(merge: Merge) ->
     assert report.lost == ("w1",)
     why = "worker w1 stopped by itself: refused: 300/s is above the ceiling of 200/s"
     assert report.notes == (why,)
+
+
+def test_a_replica_keeps_its_place_whichever_worker_saw_it_first(merge: Merge) -> None:
+    merge.take(a_report("w0", 1, replicas=("a", "b"), ticks=(Tick(5, 2, 1, 1), Tick(5, 1, 0))), 0.3)
+    merge.take(a_report("w1", 1, replicas=("b", "c"), ticks=(Tick(5, 3, 0, 1), Tick(5, 1, 0))), 0.3)
+    report = merge.pop(0.31)
+    assert report is not None
+    assert report.replicas == ("a", "b", "c")
+    assert report.ticks == (Tick(5, 2, 0, 0), Tick(5, 2, 1, 1), Tick(5, 3, 0, 2))
+    merge.take(a_report("w0", 2, replicas=("a", "b"), ticks=(Tick(20, 1, 0, 2),)), 0.6)
+    merge.take(a_report("w1", 2, replicas=("b", "c"), ticks=(Tick(20, 1, 0, 1),)), 0.6)
+    report = merge.pop(0.61)
+    assert report is not None
+    assert report.replicas == ("a", "b", "c")
+    assert report.ticks == (Tick(20, 2, 0, 2),)
+
+
+def test_replicas_too_many_to_follow_are_others(merge: Merge) -> None:
+    some = tuple(f"a{k}" for k in range(MOST_REPLICAS))
+    more = tuple(f"b{k}" for k in range(MOST_REPLICAS))
+    merge.take(a_report("w0", 1, replicas=some, ticks=(Tick(1, 1, 0, 3),)), 0.3)
+    merge.take(a_report("w1", 1, replicas=more, ticks=(Tick(1, 1, 0, 3), Tick(1, 2, 0, 4))), 0.3)
+    report = merge.pop(0.31)
+    assert report is not None
+    assert report.replicas == (*some, OTHER_REPLICAS)
+    assert report.ticks == (Tick(1, 1, 0, 3), Tick(1, 3, 0, MOST_REPLICAS + 1))

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from contract.arrivals import Law
+from contract.units import Rate
 from controller.api.goals import rules, simulation_rules
 from controller.api.schemas.faults import goal_of
 from controller.errors import Fault, GoalRefused
+from controller.search.earlier import Earlier
+from controller.search.features import Features
 from tests.api.fakes import Api, goal_document
 
 LOCUSTFILES = {"plain_http": "x = 1", "kserve_v2": "x = 1"}
@@ -57,11 +60,56 @@ BAD = [
     (search(precision=8), "search.precision", "8", "with its sign, such as 0.1%"),
     (search(budget="10"), "search.budget", "10", "a unit of us, ms, s, min or h"),
     (search(budget="0s"), "search.budget", "0s", "must be above zero"),
+    (search(features={"bathing": "off"}), "search.features.bathing", "off", "'batching'?"),
+    (search(features={"replay": "no"}), "search.features.replay", "no", "write on or off"),
+    (search(features=["replay"]), "search.features", "(not shown)", "is not a mapping"),
+    (search(gentle="very"), "search.gentle", "very", "write on or off"),
+    (search(prior="225"), "search.prior", "225", "write arrivals per s, min or h"),
+    (search(prior={"low": "1/s"}), "search.prior", "(not shown)", "an earlier capacity, such as"),
+    (
+        search(prior={"estimate": "9/s", "low": "8/s"}),
+        "search.prior",
+        "(not shown)",
+        "write both low and high",
+    ),
+    (
+        search(prior={"estimate": "9/s", "low": "10/s", "high": "11/s"}),
+        "search.prior",
+        "(not shown)",
+        "in that order",
+    ),
+    (workload(replica_header="x: y"), "workload.replica_header", "x: y", "such as x-replica"),
     (search(seed=-1), "search.seed", "-1", "write at least 0"),
     (search(seed="x"), "search.seed", "x", "whole number"),
     (search(closing_probes=6), "search.closing_probes", "6", "write at most 5"),
-    (search(strategy="vanguard"), "search.strategy", "vanguard", "bayes, binary or sweep"),
-    (search(strategy="bays"), "search.strategy", "bays", "bayes, binary or sweep"),
+    (search(strategy="bays"), "search.strategy", "bays", "bayes, binary, sweep, vanguard, soak or"),
+    (search(strategy=["bayes"]), "search.strategy", "(not shown)", "is not a strategy"),
+    (search(rate="200/s"), "search.rate", "200/s", "belongs to strategy soak, and this is bayes"),
+    (search(url="http://127.0.0.1:9"), "search.url", None, "belongs to strategy external"),
+    ({"search": {"to": "2000/s"}}, "search.from", "(missing)", "write from: 10/s"),
+    ({"search": {"from": "10/s"}}, "search.to", "(missing)", "write to: 2000/s"),
+    ({"search": {"strategy": "soak"}}, "search.rate", "(missing)", "write rate: 200/s"),
+    (
+        {"search": {"strategy": "soak", "rate": "200/s", "to": "300/s"}},
+        "search.to",
+        "300/s",
+        "a soak holds one rate: write rate: 200/s, and leave this out",
+    ),
+    ({"search": {"strategy": "soak", "rate": "0/s"}}, "search.rate", "0/s", "must be above zero"),
+    (search(strategy="external"), "search.url", "(missing)", "write url: http://127.0.0.1:9000"),
+    (search(strategy="external", url=7), "search.url", "7", "is not a URL"),
+    (
+        search(strategy="external", url="http://10.0.0.7/x"),
+        "search.url",
+        "http://10.0.0.7/x",
+        "--allow-target 10.0.0.7:80",
+    ),
+    (
+        search(strategy="external", url="http://me:pw@127.0.0.1"),
+        "search.url",
+        "(not shown)",
+        "carries a user or password",
+    ),
     ({"search": 7}, "search", "7", "is not a mapping"),
     ({"slo": []}, "slo", "(not shown)", "give at least one"),
     ({"slo": "p99"}, "slo", "p99", "is not a list"),
@@ -254,6 +302,29 @@ def test_a_goal_of_three_lines_is_enough(locustfiles: Path) -> None:
     assert goal.workload.law == Law("poisson")
 
 
+def test_a_soak_names_its_one_rate(locustfiles: Path) -> None:
+    document = goal_document(search={"strategy": "soak", "rate": "200/s", "budget": "4h"})
+    goal = goal_of(document, rules((), locustfiles))
+    assert (goal.strategy, goal.low, goal.high) == ("soak", 200.0, 200.0)
+    assert goal.budget_s == 14_400.0
+
+
+def test_an_advisor_may_be_on_loopback_or_listed(locustfiles: Path) -> None:
+    held_to = rules(("allowed.example:8000",), locustfiles)
+    for url in ("http://127.0.0.1:9000/next", "https://allowed.example:8000/next"):
+        document = goal_document(**search(strategy="external", url=url))
+        assert goal_of(document, held_to).advisor == url
+
+
+def test_a_simulation_asks_advisors_on_this_machine_only() -> None:
+    document = goal_document(target="sim://batch?base=20ms")
+    here = search(strategy="external", url="http://localhost:9000/next")
+    assert goal_of(document | here, simulation_rules()).advisor == "http://localhost:9000/next"
+    away = search(strategy="external", url="http://10.0.0.7:9000/next")
+    with pytest.raises(GoalRefused, match="is not on this machine"):
+        goal_of(document | away, simulation_rules())
+
+
 def test_only_a_simulation_takes_simulated_targets() -> None:
     held_to = simulation_rules()
     document = goal_document(target="sim://batch?base=20ms")
@@ -274,3 +345,28 @@ async def test_a_recording_with_a_broken_line_is_refused_with_the_line() -> None
     other, broken = await api.faults(document | {"require": 3})
     assert (other["field"], broken["field"]) == ("require", "workload.requests")
     assert "line 2" in broken["fix"]
+
+
+def test_switches_gentleness_and_an_earlier_capacity_are_read(locustfiles: Path) -> None:
+    asked = search(
+        gentle="on",
+        prior={"estimate": "225/s", "low": "214/s", "high": "236/s"},
+        features={"batching": "off", "open_loop": False, "replay": True},
+    )
+    document = goal_document(**asked, **workload(replica_header="X-Replica"))
+    goal = goal_of(document, rules((), locustfiles))
+    assert goal.gentle
+    assert goal.prior == Earlier(Rate(225.0), Rate(214.0), Rate(236.0))
+    assert goal.features.off == ("batching", "open_loop")
+    assert goal.workload.replica_header == "x-replica"
+    short = goal_of(goal_document(**search(prior="225/s", features=None)), rules((), locustfiles))
+    assert (short.prior, short.features) == (Earlier(Rate(225.0)), Features())
+    assert (short.gentle, short.workload.replica_header) == (False, None)
+
+
+def test_the_first_latency_objective_leads_where_it_decides_alone(locustfiles: Path) -> None:
+    slo = ["error_ratio <= 1%", "p99 response_time <= 150ms", "p50 response_time <= 50ms"]
+    document = goal_document(slo=slo, **search(features={"objectives": "off"}))
+    goal = goal_of(document, rules((), locustfiles))
+    assert [o.text for o in goal.objectives] == [slo[1], slo[2], slo[0]]
+    assert [o.text for o in goal.deciding().objectives] == [slo[1]]

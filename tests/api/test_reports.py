@@ -13,15 +13,22 @@ from typing import Any
 import pytest
 
 from contract.units import Rate
+from controller.report.page import html_of
+from controller.report.result import result_of
 from controller.search.answer import Capacity, Gate
-from tests.api.fakes import ANSWERED, Api, beginning, ending, goal_document
+from controller.search.journal import RunEnded
+from controller.search.probe import SignalSummary, Verdict
+from controller.search.view import view_of
+from tests.api.fakes import ANSWERED, Api, beginning, decided, ending, goal_document
 
 pytestmark = pytest.mark.anyio
 
+GATE = Gate(Rate(200.0), True, "safe is 240/s")
 RESULT_FIELDS = {
     "schema_version", "run", "goal", "seed", "versions", "status", "exit_status", "reason",
     "capacity", "gate", "binding_objective", "knee", "calibration", "fingerprint", "warm_up",
-    "spikes", "generator", "probes", "cost",
+    "spikes", "generator", "probes", "cost", "features",
+    "drifts",
 }  # fmt: skip
 
 
@@ -106,6 +113,7 @@ async def test_the_page_shows_the_answer_and_lets_no_markup_in() -> None:
         ("bayes", "240/s (90 % interval 230/s to 251/s)"),
         ("binary", "240/s (bracket 230/s to 251/s)"),
         ("sweep", "240/s (bracket 230/s to 251/s)"),
+        ("vanguard", "240/s (bracket 230/s to 251/s)"),
     ],
 )
 async def test_only_a_posterior_gives_an_interval_with_a_probability(
@@ -113,6 +121,51 @@ async def test_only_a_posterior_gives_an_interval_with_a_probability(
 ) -> None:
     page = await report("html", search={"from": "10/s", "to": "2000/s", "strategy": strategy})
     assert said in page
+
+
+async def test_the_page_and_the_result_tell_what_the_target_said_of_itself() -> None:
+    power = SignalSummary("power <W>", 250.0, 300.0)
+    outcome = replace(decided(1, 100.0, Verdict.PASS).outcome, signals=(power,), health="warn")
+    quiet = decided(2, 200.0, Verdict.PASS)
+    watched = replace(quiet, outcome=outcome)
+    result = result_of(view_of("r1", [*beginning(), watched, quiet, RunEnded(1.0, ANSWERED)]))
+    assert result["probes"][0]["signals"] == {"power <W>": {"mean": 250.0, "highest": 300.0}}
+    assert result["probes"][0]["health"] == "warn"
+    page = html_of(result)
+    assert "<th scope='col'>power &lt;W&gt;</th>" in page
+    assert "<td>250 (300)</td><td>warn</td>" in page
+    assert "<td>–</td><td>–</td>" in page
+    assert "Signals:" not in await report("html")
+
+
+HELD = replace(ANSWERED, low=None, high=None, reason="held 240/s for 3h58min")
+
+
+@pytest.mark.parametrize(
+    ("search", "capacity", "said"),
+    [
+        (
+            {"strategy": "external", "url": "http://127.0.0.1:9/x"},
+            ANSWERED,
+            "240/s (range 230/s to 251/s)",
+        ),
+        ({"strategy": "vanguard"}, HELD, "answered: 240/s (no interval)"),
+    ],
+)
+async def test_an_answer_in_other_words_says_whose_it_is(
+    search: dict[str, str], capacity: Capacity, said: str
+) -> None:
+    page = await report("html", capacity, search={"from": "10/s", "to": "2000/s"} | search)
+    assert said in page
+
+
+async def test_a_soak_shows_what_was_held_in_every_report() -> None:
+    soak = {"strategy": "soak", "rate": "240/s", "budget": "4h"}
+    assert "answered: held 240/s" in await report("html", HELD, search=soak)
+    assert "carries 200/s" in await report("junit", replace(HELD, gate=GATE), search=soak)
+    result = json.loads(await report("json", HELD, search=soak))
+    assert (result["capacity"]["estimate"], result["capacity"]["low"]) == (240.0, None)
+    assert result["probes"][0]["windows"] == []
 
 
 @pytest.mark.parametrize("extension", ["json", "html", "csv", "junit"])
@@ -130,3 +183,14 @@ async def test_an_unknown_kind_of_report_is_refused_with_the_known_ones() -> Non
     answer = await api.http.get(f"/api/v1/runs/{run}/report.pdf")
     assert answer.status_code == 422
     assert "'junit'" in answer.json()["errors"][0]["fix"]
+
+
+async def test_an_answer_with_a_feature_off_says_so_everywhere() -> None:
+    search = goal_document()["search"] | {"features": {"open_loop": "off"}}
+    result = json.loads(await report("json", search=search))
+    assert result["features"] == {
+        "warm_up": True, "replay": True, "signals": True,
+        "objectives": True, "batching": True, "open_loop": False,
+    }  # fmt: skip
+    assert "with open_loop off: no capacity to plan with" in await report("html", search=search)
+    assert "to plan with" not in await report("html")

@@ -42,12 +42,13 @@ def a_report(sequence: int = 3) -> Report:
                 response_time=Histogram.of([0.02, 0.03, 0.2]),
             ),
         ),
-        ticks=(Tick(12, 3, 1),),
+        ticks=(Tick(12, 3, 1), Tick(12, 1, 0, replica=1)),
         in_flight=(InFlight(1, 1, (0, 1)),),
         send_lag=Histogram.of([0.0001]),
         requests=8,
         errors=(("HTTP 503", 1),),
         health=Health(cpu_ratio=0.4, note="short of files"),
+        replicas=("pod-7",),
     )
 
 
@@ -69,6 +70,7 @@ MESSAGES: list[codec.Message] = [
         allowed_targets=("127.0.0.1:80",),
         max_rate=Rate(2000.0),
         check_by="w1",
+        replica_header="x-replica",
     ),
     Ready("r1", 7, "w1", "b", error="no module named torch"),
     Plan(
@@ -85,6 +87,7 @@ MESSAGES: list[codec.Message] = [
         duration_s=Seconds(10.0),
         in_flight_cap=100,
         rate_ceiling=Rate(1050.0),
+        streams=12,
     ),
     Stop("r1", 7, ("w1",), None, "aborted"),
     Drained("r1", 7, 2, "w1", "b", Ledger(scheduled=1, sent=1, succeeded=1), 9, "the plan ended"),
@@ -104,7 +107,7 @@ def test_every_kind_of_message_is_among_the_examples() -> None:
 def test_the_bytes_of_a_stop_are_these_so_that_a_change_of_the_wire_is_noticed() -> None:
     stop = Stop("r1", 7, ("w1",), 2, "x")
 
-    assert encode(stop).hex() == "9701a473746f70a2723107" + "91a27731" + "02" + "a178"
+    assert encode(stop).hex() == "9702a473746f70a2723107" + "91a27731" + "02" + "a178"
 
 
 def _with(index: int, value: Any) -> bytes:
@@ -120,7 +123,7 @@ def _with(index: int, value: Any) -> bytes:
         (b"", "not msgpack"),
         (b"\xc1", "not msgpack"),
         (msgpack.packb({"kind": "stop"}), "not a message"),
-        (_with(0, 2), "version 2"),
+        (_with(0, 1), "version 1"),
         (_with(1, "obey"), "unknown message kind 'obey'"),
         (_with(1, ["stop"]), "unknown message kind"),
         (_with(2, 5), "stop.run: expected str"),
@@ -128,7 +131,7 @@ def _with(index: int, value: Any) -> bytes:
         (_with(3, True), "stop.fence: expected int"),
         (_with(4, "w1"), "stop.workers: expected a list"),
         (_with(4, [1]), "stop.workers: expected str"),
-        (msgpack.packb([1, "stop", "r1"]), "stop: expected 5 fields, got 1"),
+        (msgpack.packb([2, "stop", "r1"]), "stop: expected 5 fields, got 1"),
     ],
 )
 def test_anything_else_is_refused_with_the_field_named(data: bytes, says: str) -> None:

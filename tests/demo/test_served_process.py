@@ -116,6 +116,15 @@ def test_an_inference_is_answered_and_measured(quick: Server) -> None:
     assert quick.metric('served_model_requests_total{status="200"}') >= 1
 
 
+def test_a_named_replica_says_its_name_in_every_answer() -> None:
+    with running("--base", "1ms", "--name", "b-7") as server, server.connect() as wire:
+        for request, status in ((INFER, b"200"), (INFER.replace(b"inputs", b"outputs"), b"400")):
+            wire.sendall(request)
+            answer = wire.recv(65_536)
+            assert status in answer.split(b"\r\n")[0]
+            assert b"\r\nx-replica: b-7\r\n" in answer
+
+
 def test_requests_in_one_piece_are_answered_one_after_the_other(quick: Server) -> None:
     with quick.connect() as client:
         client.sendall(INFER * 20)

@@ -14,7 +14,8 @@ from controller.api.problems import OF_ERROR
 from controller.api.schemas.faults import goal_of
 from controller.api.schemas.fields import Rules
 from controller.report.result import result_of
-from controller.search.answer import Capacity, Gate, Status, WarmUpSummary
+from controller.search.answer import Capacity, Drift, Gate, Status, WarmUpSummary
+from controller.search.goal import StrategyName
 from controller.search.journal import Event, RunEnded
 from controller.search.probe import Verdict
 from controller.search.view import view_of
@@ -36,7 +37,9 @@ def fields_of(schema: dict[str, Any], defs: dict[str, Any], prefix: str = "") ->
 
 def leaves_of(value: Any, prefix: str = "") -> Iterator[str]:
     """Paths of a result, `probes[].rate`; what is the user's own is one leaf."""
-    opaque = prefix in ("goal", "versions") or prefix.startswith("probes[].metrics.")
+    opaque = prefix in ("goal", "versions", "probes[].signals") or prefix.startswith(
+        "probes[].metrics."
+    )
     if isinstance(value, dict) and not opaque:
         for name, part in value.items():
             yield from leaves_of(part, f"{prefix}.{name}" if prefix else name)
@@ -56,7 +59,10 @@ def result() -> dict[str, Any]:
         low=Rate(195.0),
         high=Rate(205.0),
         gate=Gate(Rate(190.0), met=True, reason="reaches"),
-        warm_up=WarmUpSummary(Rate(50.0), Seconds(20.0), True, "flat", "steady"),
+        warm_up=WarmUpSummary(
+            Rate(50.0), Seconds(20.0), True, "flat", "steady", cold_curve=((0.5, 0.02),)
+        ),
+        drifts=(Drift(9, 1.3, "slower"),),
     )
     probes = [decided(1, 100.0, Verdict.PASS)]
     events: list[Event] = [*beginning(), *probes, RunEnded(at=1.0, capacity=capacity)]
@@ -105,6 +111,22 @@ def test_every_route_is_documented() -> None:
 def test_every_kind_of_problem_is_documented() -> None:
     kinds = {kind for _, kind in OF_ERROR.values()}
     assert not {kind for kind in kinds if f"`{kind}`" not in section(PAGE, "## The API")}
+
+
+def test_every_strategy_has_its_section_and_its_line() -> None:
+    page = text(DOCS / "strategies.md")
+    for strategy in get_args(StrategyName):
+        assert section(page, f"## {strategy}").strip()
+        assert f"| `{strategy}`" in page
+
+
+def test_the_searches_of_the_page_of_strategies_are_right() -> None:
+    rules = Rules(check_target=lambda _: None, check_user=lambda _: None, check_url=lambda _: None)
+    searches = [yaml.safe_load(b) for b in blocks(text(DOCS / "strategies.md"), "yaml")]
+    assert len(searches) == 2
+    for search in searches:
+        goal = {"target": "http://127.0.0.1:9", "slo": ["p99 response_time <= 150ms"], **search}
+        assert goal_of(goal, rules).strategy == search["search"]["strategy"]
 
 
 def test_the_goals_of_the_documentation_are_right() -> None:

@@ -11,6 +11,7 @@ from controller.errors import Fenced, FleetLost, NoWorkers, PreflightFailed
 from controller.run.conductor import Left, conduct
 from controller.run.orders import Orders
 from controller.search.answer import Capacity
+from controller.search.features import Features
 from controller.search.goal import Goal
 from controller.search.journal import (
     Event,
@@ -171,6 +172,13 @@ async def test_a_fleet_too_weak_for_the_highest_rate_is_warned_of() -> None:
     stage = Stage()
     await stage.conduct(a_goal(high=9_000.0))
     assert any("search.to" in text for text in stage.events(PreflightPassed)[0].warnings)
+
+
+async def test_a_run_with_a_feature_off_says_what_it_is_worth() -> None:
+    stage = Stage()
+    await stage.conduct(a_goal(features=Features(replay=False)))
+    (passed,) = stage.events(PreflightPassed)
+    assert any("search.features.replay is off" in warning for warning in passed.warnings)
 
 
 async def test_a_target_that_died_is_not_asked_again_but_measured() -> None:

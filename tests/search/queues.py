@@ -89,14 +89,27 @@ def seen(
     replica_of: NDArray[np.int64] | None = None,
 ) -> Tally:
     """The tally at `until_s`; the limit of the first objective decides what is bad."""
-    limit_s = goal.tightest_limit_s
-    due_now, ended = due <= until_s, done <= until_s
-    index_of = (due / BUCKET_S).astype(np.int64)
-    size = int(until_s / BUCKET_S)
-    of = np.bincount(index_of[ended], minlength=size)
-    bad = np.bincount(index_of[ended & (done - due > limit_s)], minlength=size)
-    scheduled = np.bincount(index_of[due_now], minlength=size)
-    buckets = tuple(
+    names: NDArray[np.int64] = np.zeros(len(due), np.int64) if replica_of is None else replica_of
+    buckets = _buckets(due, done, goal.tightest_limit_s, until_s)
+    return replace(
+        empty(Setting(a_steady_probe(1.0, until_s), goal)),
+        through_s=Seconds(until_s),
+        buckets=buckets,
+        samples=_samples(due, done, until_s),
+        ticks=(_ticks(done, names, until_s),),
+        judged=(sum(b.judged[0] for b in buckets),),
+        bad=(sum(b.bad[0] for b in buckets),),
+        replicas=tuple(f"r{n}" for n in range(1, int(names.max(initial=0)) + 1)),
+    )
+
+
+def _buckets(due: Floats, done: Floats, limit_s: float, until_s: float) -> tuple[DueBucket, ...]:
+    index_of, size = (due / BUCKET_S).astype(np.int64), int(until_s / BUCKET_S)
+    scheduled, of, bad = (
+        np.bincount(index_of[which], minlength=size)
+        for which in (due <= until_s, done <= until_s, (done <= until_s) & (done - due > limit_s))
+    )
+    return tuple(
         DueBucket(
             i,
             scheduled=int(scheduled[i]),
@@ -106,35 +119,26 @@ def seen(
         )
         for i in range(size)
     )
-    samples = tuple(
-        Sample(
-            Seconds(t),
-            int((done <= t).sum()),
-            0,
-            int((due <= t).sum() - (done <= t).sum()),
-            Rate(0),
-        )
-        for t in np.arange(1, size + 1) * BUCKET_S
+
+
+def _samples(due: Floats, done: Floats, until_s: float) -> tuple[Sample, ...]:
+    at_s = np.arange(1, int(until_s / BUCKET_S) + 1) * BUCKET_S
+    sent = np.searchsorted(due, at_s, side="right")
+    ended = np.searchsorted(np.sort(done), at_s, side="right")
+    return tuple(
+        Sample(Seconds(t), int(e), 0, int(s - e), Rate(0))
+        for t, s, e in zip(at_s, sent, ended, strict=True)
     )
-    names: NDArray[np.int64] = np.zeros(len(due), np.int64) if replica_of is None else replica_of
-    places = (done / TICK_S).astype(np.int64)
-    ticks = tuple(
+
+
+def _ticks(done: Floats, names: NDArray[np.int64], until_s: float) -> tuple[Tick, ...]:
+    places, ended = (done / TICK_S).astype(np.int64), done <= until_s
+    return tuple(
         Tick(int(i), int(n), 0, int(name))
         for name in np.unique(names)
         for i, n in zip(
             *np.unique(places[ended & (names == name)], return_counts=True), strict=True
         )
-    )
-    setting = Setting(a_steady_probe(1.0, until_s), goal)
-    return replace(
-        empty(setting),
-        through_s=Seconds(until_s),
-        buckets=buckets,
-        samples=samples,
-        ticks=(ticks,),
-        judged=(int(of.sum()),),
-        bad=(int(bad.sum()),),
-        replicas=tuple(f"r{n}" for n in range(1, int(names.max(initial=0)) + 1)),
     )
 
 

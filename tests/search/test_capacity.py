@@ -72,6 +72,7 @@ def run(goal: Goal, answering: Answering = cliff) -> tuple[Capacity, list[Outcom
     while isinstance(step := propose(search), Probe):
         outcomes.append(answering(step))
         search = observe(search, outcomes[-1])
+    assert isinstance(step, Capacity)
     return step, outcomes
 
 
@@ -141,6 +142,7 @@ def test_no_probe_is_started_that_could_not_end_within_the_budget(
         assert search.elapsed_s + cost_s(goal, step) <= budget_s + 1e-6
         search = observe(search, replace(cliff(step), seconds=cost_s(goal, step)))
     assert search.elapsed_s <= budget_s
+    assert isinstance(step, Capacity)
     if step.status == "no_verdict":
         assert "budget" in step.reason
 

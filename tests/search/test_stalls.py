@@ -148,3 +148,11 @@ def test_rates_too_low_to_tell_have_no_stalls() -> None:
     tally = batching(5, 1, Halt(8.0, 0.5))
     assert not found(tally, 5)
     assert stalls.found(setting(float(Rate(5.0))), tally).burst < 10
+
+
+def test_a_soak_counts_its_stalls() -> None:
+    tally = batching(150, 1, Halt(8.0, 0.6))
+    soak = setting(150)
+    told = stalls.found(replace(soak, probe=replace(soak.probe, purpose="soak")), tally)
+    assert len(told.stalls) == 1
+    assert not told.buckets

@@ -121,7 +121,7 @@ def test_bayes_never_jumps_beyond_what_passed_nor_out_of_bounds(ratios: list[flo
     best, failed = 100.0, False
     for number, ratio in enumerate(ratios):
         ask = strategy.ask()
-        if isinstance(ask, Finding):
+        if not isinstance(ask, Ask):
             return
         assert goal.low <= ask.rate <= goal.high
         if failed:
@@ -143,7 +143,7 @@ def test_bayes_measures_longer_as_it_narrows() -> None:
 
 
 def test_bayes_closes_at_the_estimate_and_at_the_low_end() -> None:
-    strategy: Strategy = Bayes.knowing_nothing(replace(GOAL, closing_probes=2))
+    strategy: Strategy = Bayes.knowing_nothing(replace(GOAL, closing_probes=4))
     asks = []
     while isinstance(ask := strategy.ask(), Ask):
         asks.append((ask, strategy.standing()))

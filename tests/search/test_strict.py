@@ -50,7 +50,7 @@ def test_a_stall_every_ninety_seconds_costs_two_fifths() -> None:
 
 def test_stalls_that_spend_the_budget_leave_no_rate() -> None:
     load = Load(count=400, watched_s=10_000.0, spoiled_s=0.29, spread=0.1)
-    assert strict(a_tail(), load, MU).estimate == 0
+    assert float(strict(a_tail(), load, MU).estimate) == 0
 
 
 def test_few_stalls_make_the_safe_rate_much_lower_than_many_of_the_same_frequency() -> None:

@@ -231,4 +231,5 @@ def searched(
         outcome = fleet.measure(search, step)
         outcomes.append(outcome)
         search = observe(search, outcome)
+    assert isinstance(step, Capacity)
     return search, step, outcomes

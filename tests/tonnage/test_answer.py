@@ -45,6 +45,42 @@ def test_the_headline_says_what_is_known(
     assert headline(found) == expected
 
 
+@pytest.mark.parametrize(
+    ("search", "status", "numbers", "expected"),
+    [
+        ({"strategy": "soak", "rate": "200/s"}, "answered", {"estimate": 200.0}, "held 200/s"),
+        ({"strategy": "soak", "rate": "200/s"}, "at_most", {}, "did not hold 200/s"),
+        ({"strategy": "soak", "rate": "200/s"}, "no_verdict", {}, "no number: no_verdict"),
+        (
+            {"strategy": "external"},
+            "answered",
+            {"estimate": 100.0, "low": 95.5, "high": 104.5},
+            "100.0/s, between 95.5/s and 104.5/s",
+        ),
+        (
+            {"strategy": "vanguard"},
+            "answered",
+            {"estimate": 550.0, "low": 550.0, "high": 775.0},
+            "550.0/s, bracketed by 550.0/s and 775.0/s",
+        ),
+    ],
+)
+def test_the_headline_of_other_strategies(
+    search: dict[str, str], status: str, numbers: dict[str, float], expected: str
+) -> None:
+    found = result(status=status, goal={"search": search}, capacity=capacity(**numbers))
+    assert headline(found) == expected
+
+
+def test_an_answer_with_a_feature_off_is_none_to_plan_with() -> None:
+    known = capacity(estimate=100.0, low=95.0, high=105.0, safe=97.0)
+    features = {"open_loop": False, "replay": True}
+    text = shown(result(status="answered", capacity=known, features=features))
+    assert "with open_loop off: to measure its worth, no capacity to plan with" in text
+    assert "safe to plan with" not in text
+    assert "safe to plan with" in shown(result(status="answered", capacity=known))
+
+
 def test_a_rejected_run_has_no_capacity_at_all() -> None:
     assert headline(result(status="rejected", capacity=None)) == "no number: rejected"
 

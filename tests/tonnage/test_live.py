@@ -54,6 +54,13 @@ def test_the_probe_in_progress_is_not_told_with_every_view(
     assert out.getvalue().count("probe 3 (warm-up): 80.0/s") == 2
 
 
+def test_the_probe_in_progress_shows_its_health_and_the_signals() -> None:
+    document = view(**current(3, 80.0))
+    assert "healthy" not in measuring(document)
+    document["curve"][0] |= {"health": "warn", "signals": {"gpu_utilization": 0.8125}}
+    assert measuring(document).endswith("3 in flight, warn, gpu_utilization 0.812")
+
+
 def test_markup_in_a_reason_is_text(lines: Lines, out: io.StringIO) -> None:
     lines.draw(view(probes=[probe(0, 50.0, "pass", reason="[red]x[/red] [/]")]))
     assert "[red]x[/red] [/]" in out.getvalue()
@@ -111,3 +118,16 @@ def test_a_terminal_gets_a_panel_and_a_pipe_gets_lines(out: io.StringIO) -> None
     assert "ranker · running" in told
     assert "because of 2" in told
     assert "redis ended; starting it again" in told
+
+
+def test_a_soak_says_how_long_it_has_held_instead_of_an_interval() -> None:
+    goal = {"search": {"strategy": "soak", "rate": "200/s"}}
+    cost = {"seconds": 603.0, "requests": 120_000, "bad_requests": 7}
+    held = [
+        probe(2, 200.0, "pass", purpose="soak", **cost),
+        probe(3, 200.0, "void", purpose="soak", **cost),
+        probe(4, 200.0, "pass", purpose="soak", **cost),
+    ]
+    assert standing(view(goal=goal, probes=[probe(1, 200.0, "pass")])) == "not soaking yet"
+    said = standing(view(goal=goal, probes=held))
+    assert said == "held 200.0/s for 20min6s: 14 of 240,000 requests bad"

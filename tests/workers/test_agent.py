@@ -116,6 +116,20 @@ def test_a_stop_ends_the_probe_and_the_rest_of_the_slice_is_cancelled(scene: Sce
     assert scene.bus.of(Drained) == [drained, drained]
 
 
+def test_a_closed_loop_waits_for_answers_and_owes_nothing_for_it(scene: Scene) -> None:
+    scene.engine.works = False
+    scene.prepared(timeout_s=1.0)
+    scene.agent.obey(scene.plan(streams=3, duration_s=Seconds(5.0)))
+    scene.pass_time(8.0)
+    final = scene.bus.of(Report)[-1]
+    totals = scene.drained(1).totals
+    assert max(r.totals.in_flight for r in scene.bus.of(Report)) == 3
+    assert (totals.sent, totals.timed_out) == (totals.scheduled, totals.scheduled)
+    assert 3 * 4 <= totals.sent <= 3 * 6
+    assert totals.scheduled == len(range(0, final.through_index, 2))
+    assert (totals.shed, totals.missed, totals.cancelled) == (0, 0, 0)
+
+
 def test_what_is_in_flight_when_the_stop_comes_may_finish_or_time_out(scene: Scene) -> None:
     scene.engine.works = False
     scene.prepared()

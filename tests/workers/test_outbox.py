@@ -84,7 +84,8 @@ def test_added_reports_say_what_both_said() -> None:
                         response_time=Histogram.of([0.1 + k]),
                     ),
                 ),
-                ticks=(Tick(k // 2, 1, k % 2),),
+                ticks=(Tick(k // 2, 1, k % 2), Tick(k // 2, 1, 0, replica=1)),
+                replicas=("pod-7",),
                 errors=(("HTTP 500", 1),),
                 send_lag=Histogram.of([0.001]),
             )
@@ -95,7 +96,8 @@ def test_added_reports_say_what_both_said() -> None:
     (bucket,) = merged.buckets
     assert (bucket.scheduled, bucket.judged, bucket.bad, bucket.bad_any) == (2, (2, 2), (1, 0), 1)
     assert bucket.response_time == Histogram.of([0.1, 1.1])
-    assert merged.ticks == (Tick(0, 2, 1),)
+    assert merged.ticks == (Tick(0, 2, 1), Tick(0, 2, 0, replica=1))
+    assert merged.replicas == ("pod-7",)
     assert merged.errors == (("HTTP 500", 2),)
     assert merged.send_lag.count == 2
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import random
 from dataclasses import fields
 
-from contract.report import BUCKET_NS, DueBucket, Health, InFlight, Ledger, Report, Tick
+from contract.report import (
+    BUCKET_NS,
+    MOST_REPLICAS,
+    OTHER_REPLICAS,
+    DueBucket,
+    Health,
+    InFlight,
+    Ledger,
+    Report,
+    Tick,
+)
 from tests.workers.virtual import HEADER, MS, START_NS, Clock, S, judge
 from workers.permit import (
     CANCELLED,
@@ -18,6 +28,7 @@ from workers.permit import (
     Permit,
 )
 from workers.recorder import KINDS_KEPT, Recorder
+from workers.ticks import LONGEST_NAME
 
 OBJECTIVES = ("p99 response_time <= 100ms", "error_ratio <= 1%")
 
@@ -119,6 +130,30 @@ def test_completions_are_counted_by_20_ms_with_errors_among_them() -> None:
         scene.recorder.request(permit, "x", 0.001, error=error)
         scene.recorder.end(permit)
     assert scene.flush().ticks == (Tick(0, 2, 1), Tick(1, 1, 0), Tick(3, 1, 0))
+
+
+def test_completions_are_counted_by_the_replica_that_answers_name() -> None:
+    scene = Scene(*OBJECTIVES)
+    for index, replica in enumerate(("a", "b", None, "b")):
+        permit = scene.sent(index, 0)
+        scene.recorder.request(permit, "x", 0.001, replica=replica)
+        scene.recorder.end(permit)
+    report = scene.flush()
+    assert report.replicas == ("a", "b")
+    assert report.ticks == (Tick(0, 1, 0), Tick(0, 1, 0, 1), Tick(0, 2, 0, 2))
+    assert scene.flush().replicas == ("a", "b")
+
+
+def test_names_of_replicas_are_bounded_in_number_and_length() -> None:
+    scene = Scene(*OBJECTIVES)
+    permit = scene.sent(0, 0)
+    for k in range(MOST_REPLICAS + 50):
+        scene.recorder.request(permit, "x", 0.001, replica=f"{k}".zfill(500))
+        scene.recorder.request(permit, "x", 0.001, replica=f"{k:02}")
+    names = scene.flush().replicas
+    assert len(names) == MOST_REPLICAS + 1
+    assert names[-1] == OTHER_REPLICAS
+    assert max(map(len, names)) == LONGEST_NAME
 
 
 def test_an_arrival_that_waits_for_a_user_holds_back_those_behind_it() -> None:

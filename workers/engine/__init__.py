@@ -26,6 +26,7 @@ from workers.clients import traps
 from workers.clock import monotonic_ns
 from workers.engine import patches
 from workers.engine.locustfile import Locustfile, load
+from workers.engine.replicas import naming
 from workers.engine.users import Pool, Users
 from workers.gate import Gate
 from workers.judge import Judge
@@ -209,6 +210,7 @@ def on_request(
     exception: BaseException | str | None = None,
     context: Mapping[str, object] | None = None,
     response: object = None,
+    replica: str | None = None,
     **_: object,
 ) -> None:
     """Locust's request event, for the arrival at hand; on_start and the like belong to none."""
@@ -224,6 +226,7 @@ def on_request(
         response_time / 1000 if response_time is not None else -1.0,
         phases=context or NO_PHASES,
         error=error,
+        replica=replica,
     )
 
 
@@ -283,7 +286,8 @@ def _runner(file: Locustfile, order: Order, options: dict[str, Any]) -> OpenLoop
     )
     users_own = list(events.request._handlers), list(events.user_error._handlers)
     runner = OpenLoopRunner(environment)
-    events.request._handlers[:] = [on_request, *users_own[0]]
+    ours = naming(on_request, order.replica_header)
+    events.request._handlers[:] = [ours, *users_own[0]]
     events.user_error._handlers[:] = users_own[1]
     environment.runner = runner
     runner.worker_index, runner.worker_count = order.position, order.workers

@@ -106,8 +106,6 @@ def _missing(path: tuple[int | str, ...]) -> str:
         "target": "target: http://127.0.0.1:9100",
         "slo": "slo: [p99 response_time <= 150ms]",
         "search": "search: {from: 10/s, to: 2000/s}",
-        "from": "from: 10/s",
-        "to": "to: 2000/s",
     }
     return f"write {examples.get(str(path[-1]), str(path[-1]))}"
 

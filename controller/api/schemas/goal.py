@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -22,23 +22,38 @@ from pydantic import (
 from contract.arrivals import Law
 from contract.objectives import Objective
 from contract.units import Rate, Seconds, format_duration, format_rate
+from controller.api.schemas.by_strategy import NEEDS, by_strategy, misfit
 from controller.api.schemas.fields import (
     HIDDEN,
+    NOT_GIVEN,
     DurationField,
     LawField,
     ObjectiveField,
     PrecisionField,
+    PriorField,
     RateField,
     RequestsField,
+    ResponseHeaderField,
+    Rules,
     SpikesField,
     StrategyField,
+    SwitchField,
     TargetField,
+    UrlField,
     UserField,
     WarmUpField,
     refuse,
 )
+from controller.api.schemas.signals import (
+    SignalsDocument,
+    address_faults,
+    signal_faults,
+    source_of,
+)
 from controller.errors import Fault
+from controller.search.features import Features
 from controller.search.goal import Goal, Spikes, StrategyName, WarmUp, Workload
+from controller.search.signal_objectives import SignalObjective
 
 _SEED_END = 2**64
 _TIMEOUT_OVER_LIMIT = 10
@@ -82,6 +97,7 @@ class WorkloadDocument(_Part):
     arrivals: Annotated[LawField, _written_default("poisson")] = Law("poisson")
     requests: RequestsField | None = None
     timeout: DurationField | None = None
+    replica_header: ResponseHeaderField | None = None
 
     @field_validator("options")
     @classmethod
@@ -92,16 +108,47 @@ class WorkloadDocument(_Part):
         return options
 
 
+class FeaturesDocument(_Part):
+    """Switches of the method's features, to measure what each is worth; on or off."""
+
+    warm_up: SwitchField = True
+    replay: SwitchField = True
+    signals: SwitchField = True
+    objectives: SwitchField = True
+    batching: SwitchField = True
+    open_loop: SwitchField = True
+
+
 class SearchDocument(_Part):
-    """Between which rates, how precisely, how long."""
+    """Between which rates, how precisely, how long; or which rate is held, or who is asked."""
+
+    model_config = ConfigDict(json_schema_extra=NEEDS)
 
     strategy: StrategyField = "bayes"
-    low: Annotated[RateField, Field(alias="from")]
-    high: Annotated[RateField, Field(alias="to")]
+    low: Annotated[RateField, by_strategy("from")] = NOT_GIVEN
+    high: Annotated[RateField, by_strategy("to")] = NOT_GIVEN
     precision: Annotated[PrecisionField, _written_default("8%")] = 0.08
     budget: Annotated[DurationField, _written_default("10min")] = Seconds(600.0)
     seed: Annotated[int, Field(ge=0, lt=_SEED_END)] = 1
     closing_probes: Annotated[int, Field(ge=0, le=5)] = 1
+    rate: Annotated[RateField, by_strategy("rate")] = NOT_GIVEN
+    url: Annotated[UrlField, by_strategy("url")] = cast("str", NOT_GIVEN)
+
+    @field_validator("low", "high", "rate", "url")
+    @classmethod
+    def _fits_the_strategy(cls, value: Rate | str, info: ValidationInfo) -> Rate | str:
+        fault = misfit(str(info.field_name), value, info.data.get("strategy"))
+        if fault is not None:
+            refuse(fault)
+        return value
+
+    gentle: SwitchField = False
+    prior: PriorField | None = None
+    features: Annotated[
+        FeaturesDocument,
+        BeforeValidator(_object_or_nothing),
+        Field(default_factory=FeaturesDocument),
+    ]
 
     @field_validator("high")
     @classmethod
@@ -140,6 +187,11 @@ class GoalDocument(_Part):
     spikes: SpikesField = "count"
     require: RateField | None = None
     replicas: Annotated[int, Field(ge=1, le=100_000)] = 1
+    signals: Annotated[
+        SignalsDocument,
+        BeforeValidator(_object_or_nothing),
+        Field(default_factory=SignalsDocument, validate_default=True),
+    ]
 
     @field_validator("headers")
     @classmethod
@@ -163,6 +215,30 @@ class GoalDocument(_Part):
             refuse(Fault("workload.timeout", format_duration(workload.timeout), fix))
         return workload
 
+    @field_validator("slo")
+    @classmethod
+    def _of_arrivals(
+        cls, slo: list[Objective | SignalObjective]
+    ) -> list[Objective | SignalObjective]:
+        if not any(isinstance(objective, Objective) for objective in slo):
+            fix = (
+                "a signal says nothing of the arrivals: add one of theirs, such as "
+                "p99 response_time <= 150ms"
+            )
+            refuse(Fault("slo", slo[0].text, fix))
+        return slo
+
+    @field_validator("signals")
+    @classmethod
+    def _known_signals(
+        cls, signals: SignalsDocument, info: ValidationInfo[Rules]
+    ) -> SignalsDocument:
+        faults = signal_faults(signals, info.data.get("slo", ()), info.data.get("target", ()))
+        faults = faults or address_faults(signals, info.data.get("target", ()), info.context)
+        if faults:
+            refuse(*faults)
+        return signals
+
     def to_goal(self) -> Goal:
         """The goal this document asks for.
 
@@ -173,12 +249,13 @@ class GoalDocument(_Part):
         warm_up: WarmUp = self.warm_up
         spikes: Spikes = self.spikes
         strategy: StrategyName = self.search.strategy
+        soak = strategy == "soak"
         return Goal(
             name=name,
             targets=tuple(self.target),
-            objectives=tuple(self.slo),
-            low=self.search.low,
-            high=self.search.high,
+            objectives=self._objectives(),
+            low=self.search.rate if soak else self.search.low,
+            high=self.search.rate if soak else self.search.high,
             workload=self._workload(),
             model=self.model,
             headers=tuple(self.headers.items()),
@@ -191,7 +268,20 @@ class GoalDocument(_Part):
             spikes=spikes,
             require=self.require,
             replicas=self.replicas,
+            signals=source_of(self.signals, self.target),
+            signal_objectives=tuple(o for o in self.slo if isinstance(o, SignalObjective)),
+            advisor=self.search.url or None,
+            features=Features(**self.search.features.model_dump()),
+            gentle=self.search.gentle,
+            prior=self.search.prior,
         )
+
+    def _objectives(self) -> tuple[Objective, ...]:
+        """In the order given; where one alone decides, the first of latency leads."""
+        of_arrivals = tuple(o for o in self.slo if isinstance(o, Objective))
+        if self.search.features.objectives:
+            return of_arrivals
+        return tuple(sorted(of_arrivals, key=lambda objective: objective.limit_s is None))
 
     def _workload(self) -> Workload:
         largest_s = _largest_limit_s(self.slo)
@@ -202,11 +292,13 @@ class GoalDocument(_Part):
             law=self.workload.arrivals,
             requests=self.workload.requests,
             timeout_s=self.workload.timeout or by_limit_s,
+            replica_header=self.workload.replica_header,
         )
 
 
-def _largest_limit_s(objectives: list[Objective] | tuple[()]) -> float:
-    return max((float(o.limit_s) for o in objectives if o.limit_s is not None), default=0.0)
+def _largest_limit_s(objectives: Iterable[Objective | SignalObjective]) -> float:
+    limits_s = (o.limit_s for o in objectives if isinstance(o, Objective))
+    return max((float(limit_s) for limit_s in limits_s if limit_s is not None), default=0.0)
 
 
 def _option_faults(field: str, value: JsonValue) -> Iterator[Fault]:

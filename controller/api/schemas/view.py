@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from controller.search.answer import Capacity, Status
+from controller.search.health import State
 from controller.search.journal import Measured
-from controller.search.probe import Outcome, Probe, Purpose, Quantiles
-from controller.search.view import Decided, RunView, State
+from controller.search.probe import Cause, Outcome, Probe, Purpose, Quantiles
+from controller.search.view import Decided, RunView
+from controller.search.view import State as RunState
 
 
 def _finite(value: Any) -> Any:
@@ -43,6 +45,14 @@ class MetricsShown(Shown):
     service_time: TimesShown | None
 
 
+class SignalShown(Shown):
+    """One of the target's own metrics over a probe."""
+
+    name: str
+    mean: Number
+    highest: Number
+
+
 class ProbeShown(Shown):
     """A decided probe, and what the search believed after it."""
 
@@ -66,6 +76,9 @@ class ProbeShown(Shown):
     estimate: Number
     low: Number
     high: Number
+    health: State | None
+    signals: list[SignalShown]
+    cause: Cause | None
 
 
 class CurrentShown(Shown):
@@ -98,6 +111,9 @@ class MeasuredShown(Shown):
     p99_ms: Number
     in_flight: int
     send_lag_p99_ms: Number
+    health: State | None
+    limit_ratio: Annotated[Number, Field(description="Largest metric / limit; above 1: violated.")]
+    signals: dict[str, Number]
 
 
 class CapacityShown(Shown):
@@ -125,6 +141,18 @@ class WarmUpShown(Shown):
     steady: bool
     kind: str
     reason: str
+    time_to_steady_s: Number
+    cold_curve: list[tuple[float, float]]
+    initial_ratio: Number
+    period_s: Number
+
+
+class DriftShown(Shown):
+    """The sentinel at a probe found the service time at the same rate changed by a ratio."""
+
+    at_probe: int
+    ratio: Number
+    reason: str
 
 
 class NoteShown(Shown):
@@ -143,7 +171,7 @@ class RunShown(Shown):
 
     id: str
     name: str
-    state: State
+    state: RunState
     ahead: Annotated[int | None, Field(description="Runs before this one while it is queued.")]
     ended: bool
     status: Status | None
@@ -170,6 +198,7 @@ class RunShown(Shown):
     binding_objective: str | None
     knee: Number
     warm_up: WarmUpShown | None
+    drifts: list[DriftShown]
     load_stopped: bool | None
     notes: list[NoteShown]
     cost: CostShown
@@ -191,7 +220,7 @@ class RunShown(Shown):
             ended_at=view.ended_at,
             last_at=view.last_at,
             goal=json.loads(view.document),
-            objectives=[o.text for o in goal.objectives] if goal else [],
+            objectives=[o.text for o in goal.judged_by] if goal else [],
             budget_s=goal.budget_s if goal else None,
             workers=list(view.workers),
             fleet_rate_per_s=view.fleet_rate_per_s,
@@ -212,7 +241,7 @@ class RunShown(Shown):
 def _answer(capacity: Capacity | None) -> dict[str, Any]:
     if capacity is None:
         names = ("capacity", "gate", "binding_objective", "knee", "warm_up")
-        return dict.fromkeys(names)
+        return {**dict.fromkeys(names), "drifts": []}
     gate, warm_up = capacity.gate, capacity.warm_up
     return {
         "capacity": CapacityShown.model_validate(capacity),
@@ -220,6 +249,7 @@ def _answer(capacity: Capacity | None) -> dict[str, Any]:
         "binding_objective": capacity.binding_objective,
         "knee": capacity.knee,
         "warm_up": WarmUpShown.model_validate(warm_up) if warm_up else None,
+        "drifts": [DriftShown.model_validate(drift) for drift in capacity.drifts],
     }
 
 
@@ -250,6 +280,9 @@ def _measured(measured: Measured) -> MeasuredShown:
         p99_ms=1000 * measured.p99_s,
         in_flight=measured.in_flight,
         send_lag_p99_ms=1000 * measured.send_lag_p99_s,
+        health=measured.health,
+        limit_ratio=measured.limit_ratio,
+        signals=dict(measured.signals),
     )
 
 
@@ -279,6 +312,9 @@ def _probe(decided: Decided) -> ProbeShown:
         estimate=decided.estimate,
         low=decided.low,
         high=decided.high,
+        health=outcome.health,
+        signals=[SignalShown.model_validate(signal) for signal in outcome.signals],
+        cause=outcome.cause,
     )
 
 

@@ -2,7 +2,9 @@
 
     ramp      from 3/4 of what the opening saw, times 1.3; else from `low`, times 2; until one fails
     narrow    at the median of the binding posterior x {0.99, 1, 1.01}, longer as it narrows
-    close     long probes at the estimate and at the 5 % quantile, then stop if still narrow
+    close     long probes at the estimate, every other at the 5 % quantile, then stop if still narrow
+
+A gentle goal has smaller steps and the 35 % quantile for the median (`controller.search.gentle`).
 
 One posterior per objective (`controller.search.estimate`) learns from every probe; the binding
 one has the smallest median, and the interval is its own. The posterior is the damping: a probe
@@ -11,10 +13,12 @@ that contradicts the others moves it back, nothing is ruled out by one verdict.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from contract.units import Rate, Seconds, format_rate
+from controller.search import gentle, signals
 from controller.search.answer import Interval
 from controller.search.estimate import (
     Belief,
@@ -53,6 +57,10 @@ LIMITS = 3.0
 relaxation time, until probes near the estimate have measured it."""
 MOST_OF_BUDGET = 1 / 8
 """No probe is longer than this part of the budget for what the target remembers."""
+_HELD_BY_LATENCY = ("quantile", "goodput")
+"""Kinds of objectives that a saturated target breaks."""
+BAD_TO_TELL = 60
+"""At so many bad arrivals their own clustering counts as much as that of the p95."""
 NEAR_RATIO = 0.1
 """Probes this close to the estimate tell its clustering."""
 HIGH_SURE, HIGH_PASSES, MOST_HIGH_PASSES, LOW_FAILS = 0.9, 2, 4, 2
@@ -81,10 +89,16 @@ class Bayes:
 
     @classmethod
     def knowing_nothing(cls, goal: Goal) -> Bayes:
-        return cls(goal, tuple(prior(goal, o.budget) for o in goal.objectives), goal.low)
+        first, recalled = goal.low, goal.prior is not None
+        if goal.prior is not None:
+            first = min(max(goal.prior.start, goal.low), goal.high)
+        posteriors = tuple(prior(goal, o.budget) for o in goal.judged_by)
+        return cls(goal, posteriors, first, placed_at=recalled)
 
     def placed(self, supported: Rate) -> Bayes:
         first = max(self.goal.low, Rate(FIRST_RATIO * supported))
+        if self.goal.prior is not None:
+            first = min(supported, max(first, self.goal.prior.start))
         return replace(self, first=first, placed_at=True, supported=supported)
 
     def observe(self, outcome: Outcome) -> Bayes:
@@ -117,10 +131,10 @@ class Bayes:
             return self._climb()
         standing = self._standing()
         if self._closing(standing.interval):
-            if self.closings >= 2 * self.goal.closing_probes:
+            if self.closings >= self.goal.closing_probes:
                 return Finding("answered")
-            return self._close(standing.interval)
-        return self._narrow(standing.interval)
+            return self._close(standing)
+        return self._narrow(standing)
 
     def standing(self) -> Standing | None:
         return self._standing() if self.probes else None
@@ -137,39 +151,55 @@ class Bayes:
     def _climb(self) -> Ask:
         if self.last_passed is None:
             return self._probe(self.first, RAMP_S, "where the ramp begins")
-        blind = PLACED_STEP if self.placed_at else BLIND_STEP
-        step = min(blind, STRAINED_STEP) if self.was_strained else blind
-        rate = min(self.goal.high, Rate(self.last_passed * step))
+        rate = min(self.goal.high, Rate(self.last_passed * self._step()))
         if rate >= self.goal.high:
             again = Seconds(20.0 if self.high_passes else RAMP_S)
             return self._probe(rate, again, "does even the highest rate pass")
         return self._probe(rate, RAMP_S, "everything passed so far")
 
-    def _narrow(self, known: Interval) -> Ask:
+    def _step(self) -> float:
+        if self.goal.gentle:
+            blind = gentle.PLACED_STEP if self.placed_at else gentle.BLIND_STEP
+            return min(blind, gentle.STRAINED_STEP) if self.was_strained else blind
+        blind = PLACED_STEP if self.placed_at else BLIND_STEP
+        return min(blind, STRAINED_STEP) if self.was_strained else blind
+
+    def _aim(self, standing: Standing) -> Rate:
+        """The rate that tells most: the binding median, or below it where others need the target."""
+        if not self.goal.gentle:
+            return standing.interval.estimate
+        belief = self.beliefs()[standing.objective]
+        (aimed,) = quantiles(belief.posterior, (gentle.AIM,), belief.clustering)
+        return aimed
+
+    def _narrow(self, standing: Standing) -> Ask:
+        known = standing.interval
         width = known.width
         stage_s = next(seconds for least, seconds in STAGES if width > least)
         spread = SPREAD[self.probes % len(SPREAD)] if width < SPREAD_WIDTH else 1.0
         why = f"the capacity lies between {format_rate(known.low)} and {format_rate(known.high)}"
         held_s = max(stage_s, self._remembered_s(known)) if width < SPREAD_WIDTH else stage_s
-        return self._probe(Rate(known.estimate * spread), Seconds(held_s), why)
+        return self._probe(Rate(self._aim(standing) * spread), Seconds(held_s), why)
 
     def _remembered_s(self, known: Interval) -> Seconds:
         """As long as the target's memory asks for, as far as probes so far can tell of it."""
+        if not self.goal.features.batching:
+            return Seconds(0.0)
         wanted_s = enough_s(self.seen, known.estimate)
         return Seconds(min(wanted_s, self.goal.budget_s * MOST_OF_BUDGET))
 
     def _closing(self, known: Interval) -> bool:
-        owed = self.closings < 2 * self.goal.closing_probes
+        owed = self.closings < self.goal.closing_probes
         return known.width <= self.goal.precision * (CLOSING_SLACK if owed else 1.0)
 
-    def _close(self, known: Interval) -> Ask:
+    def _close(self, standing: Standing) -> Ask:
         if self.closings % 2 == 0:
-            rate, why = known.estimate, "confirm the estimate"
+            rate, why = self._aim(standing), "confirm the estimate"
         else:
-            rate, why = known.low, "confirm the low end"
+            rate, why = standing.interval.low, "confirm the low end"
         wanted_s = CLOSING_TIMES / self.goal.precision
         closing_s = min(max(wanted_s, SHORTEST_CLOSING_S), LONGEST_CLOSING_S)
-        held_s = Seconds(max(closing_s, self._remembered_s(known)))
+        held_s = Seconds(max(closing_s, self._remembered_s(standing.interval)))
         return self._probe(rate, held_s, why, "closing")
 
     def _probe(
@@ -181,7 +211,8 @@ class Bayes:
     ) -> Ask:
         goal = self.goal
         if self.failed and self.supported is not None:
-            rate = min(rate, Rate(HIGHEST_STEP * self.supported))
+            highest = gentle.HIGHEST_STEP if goal.gentle else HIGHEST_STEP
+            rate = min(rate, Rate(highest * self.supported))
         rate = min(max(rate, goal.low), goal.high)
         enough_s = min(ARRIVALS / rate, LONGEST_FOR_ARRIVALS_S)
         held_s = Seconds(max(measure_s, enough_s, LIMITS * goal.largest_limit_s))
@@ -206,23 +237,35 @@ class Bayes:
         return Standing(Interval(low, median, high), safe, index)
 
     def _clustering(self, index: int) -> float | None:
-        """Mean over the probes near the median, weighted by length; longer probes know better."""
+        """Of the p95 by the length of the probes near the median, of the bad arrivals by their number.
+
+        The more bad arrivals there were, the more theirs counts.
+        """
+        if index >= len(self.goal.objectives):
+            return signals.CLUSTERING
         (median,) = quantiles(self.posteriors[index], (0.5,))
-        near = [
-            (seen.measured_s, value)
-            for seen in self.seen
-            if (value := seen.clustering[index]) is not None
-            and abs(seen.offered_per_s / median - 1) <= NEAR_RATIO
-        ]
-        total_s = sum(seconds for seconds, _ in near)
-        return sum(s * value for s, value in near) / total_s if total_s > 0 else None
+        near = [e for e in self.seen if abs(e.offered_per_s / median - 1) <= NEAR_RATIO]
+        of_p95 = _mean([(e.measured_s, e.clustering[index]) for e in near])
+        told = [e for e in near if e.bad_clustering]
+        of_bad = _mean([(e.bad[index], e.bad_clustering[index]) for e in told])
+        if of_p95 is None or of_bad is None:
+            return of_p95 if of_bad is None else of_bad
+        bad = sum(e.bad[index] for e in told)
+        part = bad / (bad + BAD_TO_TELL)
+        return float(max(of_bad, 1.0) ** part * max(of_p95, 1.0) ** (1 - part))
+
+
+def _mean(weighted: Iterable[tuple[float, float | None]]) -> float | None:
+    known = [(weight, value) for weight, value in weighted if value is not None]
+    total = sum(weight for weight, _ in known)
+    return sum(weight * value for weight, value in known) / total if total > 0 else None
 
 
 def _with(state: Bayes, evidence: Evidence) -> Bayes:
     posteriors = tuple(
-        taught(posterior, evidence, index, latency=objective.kind != "error_ratio")
+        taught(posterior, evidence, index, latency=objective.kind in _HELD_BY_LATENCY)
         for index, (posterior, objective) in enumerate(
-            zip(state.posteriors, state.goal.objectives, strict=True)
+            zip(state.posteriors, state.goal.judged_by, strict=True)
         )
     )
     return replace(state, posteriors=posteriors, seen=(*state.seen, evidence))

@@ -87,7 +87,7 @@ def worst_objective(goal: Goal, outcome: Outcome) -> int:
     overrun = [
         bad / max(judged, 1) / max(objective.budget, 1e-9)
         for objective, judged, bad in zip(
-            goal.objectives, evidence.judged, evidence.bad, strict=True
+            goal.judged_by, evidence.judged, evidence.bad, strict=True
         )
     ]
     return overrun.index(max(overrun))

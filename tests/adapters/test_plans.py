@@ -1,0 +1,35 @@
+"""Do the workers hear of the goal's switches what they must know, and no more?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controller.adapters.plans import Speech
+from controller.search.features import Features
+from controller.search.goal import Workload
+from tests.helpers.builders import a_goal, a_probe
+
+RECORDED = Workload(requests="f" * 64, replica_header="x-replica")
+
+
+@pytest.mark.parametrize("replay", [True, False])
+def test_workers_fetch_the_recording_only_where_it_is_to_be_sent(replay: bool) -> None:
+    goal = a_goal(workload=RECORDED, features=Features(replay=replay))
+    message = Speech("r1", goal, 1).prepare(("w1",))
+    assert message.requests_sha256 == ("f" * 64 if replay else None)
+    assert message.replica_header == "x-replica"
+
+
+def test_every_objective_is_judged_by_the_workers_whoever_decides() -> None:
+    goal = a_goal(features=Features(objectives=False))
+    both = replace(goal, objectives=goal.objectives * 2)
+    assert len(Speech("r1", both, 1).prepare(("w1",)).objectives) == 2
+
+
+def test_the_streams_of_a_closed_loop_are_shared_out() -> None:
+    speech = Speech("r1", a_goal(), 1)
+    probe = replace(a_probe(), streams=10)
+    assert speech.plan(a_probe(), ("w1", "w2", "w3"), 0).streams == 0
+    assert speech.plan(probe, ("w1", "w2", "w3"), 0).streams == 4
