@@ -100,7 +100,7 @@ def truth(
     """
     slo = (objectives,) if isinstance(objectives, Objective) else tuple(objectives)
     address = parse(url).lasting(at_s, stalls=stalls)
-    digest = _digest(address, slo, arrivals, error)
+    digest = digest_of(address, slo, arrivals, error)
     known = _read(kept).get(digest)
     if known is not None:
         return _truth_of(known)
@@ -197,7 +197,9 @@ class _Point:
         return cls(rate, excess(rate, seed, arrivals))
 
 
-def _digest(address: Address, objectives: Sequence[Objective], arrivals: int, error: float) -> str:
+def digest_of(
+    address: Address, objectives: Sequence[Objective], arrivals: int, error: float
+) -> str:
     """Of everything a truth depends on, however its URL was written."""
     horizon = HORIZON_S if address.family == "retry" else None
     question = [

@@ -16,7 +16,15 @@ from urllib.parse import parse_qsl, urlsplit
 from controller.errors import Fault, GoalRefused
 from controller.sim.families import FAMILIES, Described
 from controller.sim.pace import Pace
-from controller.sim.parameters import Parameter, Values, conditions_of, contradictions
+from controller.sim.parameters import (
+    CONDITIONS,
+    PASSING,
+    STALLING,
+    Parameter,
+    Values,
+    conditions_of,
+    contradictions,
+)
 from controller.sim.routing import Routed
 from controller.sim.serving import SimulatedTarget
 from controller.sim.target import Target
@@ -42,11 +50,10 @@ class Address:
 
     def lasting(self, at_s: float = 0.0, *, stalls: bool = True) -> Address:
         """What a long run meets: warm, drift and step as they are at `at_s`, maybe no stalls."""
-        still = dict.fromkeys(("warm_up", "warm_up_tau", "rewarm_after", "drift", "step"), 0.0)
+        passing = [*PASSING, *(() if stalls and self.values["stall"] else STALLING)]
+        usual = {name: CONDITIONS[name].default or 0.0 for name in passing}
         speed = conditions_of(self.values).lasting(at_s).speed
-        if not stalls:
-            still["stall"] = 0.0
-        return replace(self, values={**self.values, **still, "speed": speed})
+        return replace(self, values={**self.values, **usual, "speed": speed})
 
     def _one(self, seed: int, troubles: int) -> Target:
         conditions = conditions_of(self.values)

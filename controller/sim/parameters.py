@@ -99,6 +99,19 @@ CONDITIONS: Mapping[str, Parameter] = {
     "seed": whole(0, ANY_SEED, "1", most=2**31),
 }
 
+PASSING = (
+    "warm_up_slowdown",
+    "warm_up_amplitude",
+    "warm_up",
+    "warm_up_tau",
+    "rewarm_after",
+    "drift",
+    "step",
+    "step_at",
+)
+"""Those that a long run does not know."""
+STALLING = ("stall_every", "stall", "stall_speed")
+
 _NEED = (
     ("stall", ("stall_every",), "25s"),
     ("stall_every", ("stall",), "0.4s"),

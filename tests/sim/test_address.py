@@ -5,6 +5,7 @@ import pytest
 
 from controller.errors import GoalRefused
 from controller.sim.address import parse
+from tests.sim.serving import EVERY_FAMILY, TROUBLES
 
 BATCH = "sim://batch?base=20ms&per_item=2.5ms&max_batch=16"
 FIFO = "sim://fifo?servers=8&mean=40ms&cv=0.6"
@@ -25,10 +26,18 @@ def test_quantities_are_read_with_their_units() -> None:
     assert values["queue_bound"] == 9
 
 
-def test_a_target_can_be_made_of_every_family() -> None:
-    for url in (BATCH, FIFO):
-        served = parse(url).target(1).serve(np.arange(3), np.array([1.0, 1.1, 1.2]), 10.0)
-        assert sorted(served.keys.tolist()) == [0, 1, 2]
+@pytest.mark.parametrize("family", EVERY_FAMILY)
+def test_a_target_can_be_made_of_every_family(family: str) -> None:
+    target = parse(EVERY_FAMILY[family] + TROUBLES).target(1)
+    served = target.serve(np.arange(3), np.array([1.0, 1.1, 1.2]), 10.0)
+    assert sorted(served.keys.tolist()) == [0, 1, 2]
+
+
+def test_signed_percentages_words_and_numbers_are_read() -> None:
+    url = f"{FIFO}&drift=-5%&step=+20%&step_at=200s&law=lognormal&slow=5s&slow_every=60s"
+    values = parse(url + "&spells=random&slow_speed=50%").values
+    assert (values["drift"], values["step"]) == (pytest.approx(-0.05), pytest.approx(0.2))
+    assert (values["law"], values["spells"], values["slow_speed"]) == (1, 1, 0.5)
 
 
 def test_a_seed_in_the_url_wins_over_the_goals() -> None:
@@ -54,6 +63,9 @@ def test_a_seed_in_the_url_wins_over_the_goals() -> None:
         ("fail_ratio", "101%", "from 0% to 100%"),
         ("stall", "soon", "such as 0.4s"),
         ("seed", "-3", "whole number from 0"),
+        ("spells", "often", "periodic, random"),
+        ("drift", "-200%", "from -100% to 100%"),
+        ("speed", "0%", "from 10% to 1000%"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_name_and_its_fix(
@@ -95,6 +107,11 @@ def test_an_unknown_family_is_refused_with_the_known_ones(url: str) -> None:
         ("warm_up=9s", "target: warm_up_slowdown"),
         ("warm_up_slowdown=2", "target: warm_up"),
         ("stall=5s&stall_every=5s", "target: stall"),
+        ("warm_up=9s&warm_up_tau=9s&warm_up_slowdown=2", "target: warm_up"),
+        ("rewarm_after=9s", "target: warm_up"),
+        ("slow=9s", "target: slow_every"),
+        ("step_at=9s", "target: step"),
+        ("skew=1", "target: copies"),
     ],
 )
 def test_parameters_that_contradict_each_other_are_refused(query: str, field: str) -> None:
