@@ -54,6 +54,8 @@ OVERHEAD_S = Seconds(2.0)
 """Of a probe, besides its schedule: telling the workers, stopping, draining."""
 IDLE_S = 60.0
 """Without load for longer than this, a target may have cooled down."""
+FILLED_TIMES = 2.0
+"""After so many service times of an idle target as much is in flight as will be."""
 LONGEST_REST_S = Seconds(10.0)
 OVERLOADED = ("R1", "R2", "R4")
 """Rules that stop a probe while the target holds more than it can answer."""
@@ -169,8 +171,8 @@ def _purse(search: Search) -> sentinel.Purse:
 
 
 def _planned(search: Search, ask: Ask) -> Probe:
-    tightest_s = search.goal.tightest_limit_s
-    settle_s = min(max(tightest_s, SHORTEST_SETTLE_S), LONGEST_SETTLE_S)
+    filled_s = max(search.goal.tightest_limit_s, FILLED_TIMES * (search.idle_s or 0.0))
+    settle_s = min(max(filled_s, SHORTEST_SETTLE_S), LONGEST_SETTLE_S)
     return Probe(
         number=search.probes + 1,
         purpose=ask.purpose,
@@ -239,6 +241,9 @@ def _noted(search: Search, outcome: Outcome) -> Search:
     median_s = None if evidence is None else evidence.median_s
     if median_s is not None:
         search = replace(search, unloaded_s=min(median_s, search.unloaded_s or median_s))
+    mean_s = None if evidence is None else evidence.mean_s
+    if mean_s is not None:
+        search = replace(search, idle_s=min(mean_s, search.idle_s or mean_s))
     here = (rate, outcome.probe.number)
     least, most_passed = search.least_passed or here, search.most_passed or here
     return replace(

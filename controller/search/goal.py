@@ -176,6 +176,15 @@ class Goal:
         return min(self.latency_limits_s, default=float(self.workload.timeout_s) / 10)
 
     @property
+    def age_limits_s(self) -> tuple[float, ...]:
+        """Limits that the age of an arrival can break."""
+        return tuple(
+            float(o.limit_s)
+            for o in self.objectives
+            if o.limit_s is not None and o.request_name is None and o.metric in _AGED
+        )
+
+    @property
     def largest_limit_s(self) -> float:
         """Largest latency limit; without one, a tenth of the time-out."""
         return max(self.latency_limits_s, default=float(self.workload.timeout_s) / 10)
@@ -201,12 +210,8 @@ class Goal:
 
         3 x the largest limit that age can break + 2 s; without one the time-out + 2 s.
         """
-        limits = [
-            float(o.limit_s)
-            for o in self.objectives
-            if o.limit_s is not None and o.request_name is None and o.metric in _AGED
-        ]
-        return Seconds(3 * max(limits) + 2 if limits else self.workload.timeout_s + 2)
+        limits_s = self.age_limits_s
+        return Seconds(3 * max(limits_s) + 2 if limits_s else self.workload.timeout_s + 2)
 
     def in_flight_cap(self, share: Rate) -> int:
         """Most arrivals in flight at a worker that offers `share`, by Little (1961)."""

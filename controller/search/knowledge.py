@@ -34,7 +34,7 @@ class Search:
 
     `probes` counts every decided probe, void ones too; `voids` those in a row, `void_probes` all.
     `least_passed` and `most_passed` are (rate, probe number). `saturated_per_s` is the most a
-    saturated target completed, `unloaded_s` the least median service time of a probe that passed,
+    saturated target completed, `unloaded_s` and `idle_s` the least median and mean service time of a probe that passed,
     `bursts` the burst factors of the latest ones. `watched` is the evidence of all probes in which a
     stall would have shown. `seen` is the evidence of search and closing probes, `decided` how
     many arrivals those of them ended that ran their course. `again` is a probe to be repeated.
@@ -59,6 +59,7 @@ class Search:
     decided: int = 0
     watched: tuple[Evidence, ...] = ()
     unloaded_s: Seconds | None = None
+    idle_s: Seconds | None = None
     bursts: tuple[float, ...] = ()
     sentinel: Sentinel = field(default_factory=Sentinel)
     again: Ask | None = None

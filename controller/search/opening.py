@@ -21,6 +21,8 @@ from controller.search.probe import Outcome, Verdict
 from controller.search.strategy import Ask
 
 SCALE_S = Seconds(2.0)
+SCALE_ARRIVALS, LONGEST_SCALE_S = 8, 20.0
+"""A scale probe at a low rate waits for so many arrivals."""
 SCALE_STEP = 2.0
 STRAINED_STEP = 1.5
 STRAINED_RATIO = 0.5
@@ -79,7 +81,8 @@ def asked(opening: Opening, goal: Goal) -> Ask | None:
     rate = opening.next_rate
     if opening.stage == "scale":
         looked = "is it as before" if opening.recalled else "find the scale"
-        return Ask("scale", rate, SCALE_S, f"{looked}: is {format_rate(rate)} carried at all")
+        held_s = Seconds(min(max(SCALE_S, SCALE_ARRIVALS / rate), LONGEST_SCALE_S))
+        return Ask("scale", rate, held_s, f"{looked}: is {format_rate(rate)} carried at all")
     if opening.stage == "warm_up":
         held = longest_warm_up_s(goal)
         until = "until steady, at most " if goal.warm_up == "auto" else "for "
@@ -131,9 +134,9 @@ def strained(goal: Goal, outcome: Outcome) -> bool:
     """Whether a passing probe was already near the tightest limit, or the target busy."""
     quantiles = outcome.response_time
     return signals.strained(outcome) or (
-        bool(goal.latency_limits_s)
+        bool(goal.age_limits_s)
         and quantiles is not None
-        and quantiles.p99_s > STRAINED_RATIO * goal.tightest_limit_s
+        and quantiles.p99_s > STRAINED_RATIO * min(goal.age_limits_s)
     )
 
 

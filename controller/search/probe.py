@@ -115,7 +115,7 @@ class Evidence:
     What lies in `stalls` is in neither `judged` nor `bad`. `watched_s` is how long a stall would
     have been seen, ramp included; `burst` how many completions the target's ordinary gaps lack.
     `clustering` is of the times over the probe's own p95, `bad_clustering` of the bad arrivals
-    themselves, None where they are too few.
+    themselves, None where they are too few. `median_s` and `mean_s` are of the service time.
     """
 
     offered_per_s: Rate
@@ -131,6 +131,7 @@ class Evidence:
     watched_s: Seconds = Seconds(0.0)
     burst: float = 0.0
     bad_clustering: tuple[float | None, ...] = ()
+    mean_s: Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True)

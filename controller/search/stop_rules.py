@@ -3,7 +3,8 @@
     R1 curtail   known bad arrivals > 6 budgets of the whole probe (3 when gentle),
                  12 at least                                                         -> fail
     R2 backlog   the target works (completions > 0.6 min(rate, saturation)), yet a new arrival
-                 would wait N / X > 2 limits, and N has not fallen, for max(1 s, limit/2) -> fail
+                 would wait N / X - s > 2 limits, s being the mean service time of an idle target, N is
+                 10 or more and has not fallen, for max(1 s, limit/2)               -> fail
     R4 safety    half of the arrivals decided in the last 2 s failed                 -> fail
     R5 accept    P(capacity > rate) > 0.98 for every objective                       -> pass
 
@@ -47,6 +48,10 @@ from controller.search.tally import (
 
 WORKING_RATIO = 0.6
 WAIT_LIMITS = 2.0
+BACKLOG_FEWEST = 9
+"""In flight; so few come by chance at a low rate."""
+FILLED_TIMES = 4.0
+"""A probe this many service times long completes as much as it is sent, if it can."""
 UNSAFE_RATIO, UNSAFE_SPAN_S, UNSAFE_FEWEST = 0.5, 2.0, 20
 SURE, SURE_FEWEST, LOOK_STEP = 0.98, 300, 1.6
 FALLING_RATIO = 0.8
@@ -83,11 +88,11 @@ def stopped(setting: Setting, tally: Tally) -> Stop | None:
 
 def saturated_per_s(setting: Setting, tally: Tally) -> Rate | None:
     """Completions per second over the second half, where a backlog shows it was all it could do."""
-    limits = setting.goal.latency_limits_s
-    if not limits or not tally.samples:
+    limits, idle_s = setting.goal.age_limits_s, setting.idle_s
+    if not limits or not tally.samples or tally.through_s < FILLED_TIMES * idle_s:
         return None
     rate, done = per_second(tally.samples, tally.through_s / 2)
-    backlog = tally.totals.in_flight > 0.5 * min(limits) * rate
+    backlog = tally.totals.in_flight > (0.5 * min(limits) + idle_s) * rate
     if done <= SATURATED_FEWEST or not backlog:
         return None
     late, late_done = per_second(tally.samples, 0.75 * tally.through_s)
@@ -120,19 +125,25 @@ def _spent(setting: Setting, tally: Tally) -> tuple[int, ...]:
 
 
 def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
-    limits = setting.goal.latency_limits_s
+    limits = (
+        setting.goal.age_limits_s
+    )  # what comes after the first token may take as long as it likes
     if not limits or tally.late:
         return None
     limit_s = max(limits)
-    held = _held(setting, tally, max(1.0, limit_s / 2))
+    allowed_s = WAIT_LIMITS * limit_s + setting.idle_s
+    held = _held(setting, tally, max(1.0, limit_s / 2, BACKLOG_FEWEST / setting.probe.rate))
     working = WORKING_RATIO * min(setting.probe.rate, setting.saturated_per_s or math.inf)
-    if not held or any(
-        s.per_s <= working or s.in_flight <= WAIT_LIMITS * limit_s * s.per_s for s in held
-    ):
+    if len(held) < 2:
+        return None
+    span_s = held[-1].through_s - held[0].through_s
+    per_s = (held[-1].succeeded - held[0].succeeded) / span_s
+    most = max(allowed_s * per_s, BACKLOG_FEWEST)
+    if per_s <= working or any(s.in_flight <= most for s in held):
         return None
     if held[-1].in_flight < held[0].in_flight or _in_stall(setting, tally):
         return None
-    reason = explain.backlogged(held[-1].in_flight, held[-1].per_s, limit_s, tally.through_s)
+    reason = explain.backlogged(held[-1].in_flight, per_s, limit_s, tally.through_s)
     spoiled = tuple(
         index
         for index, objective in enumerate(setting.goal.objectives)

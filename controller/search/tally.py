@@ -32,7 +32,7 @@ _LOG_TIMES = np.log(MIN_S) + (np.arange(BUCKETS) + 0.5) * np.log(GAMMA)
 class Setting:
     """What the rules must know besides the reports.
 
-    `unloaded_s` is the median service time of an idle target, `burst` its burst factor in earlier
+    `unloaded_s` is the median and `idle_s` the mean service time of an idle target, `burst` its burst factor in earlier
     probes (`controller.search.stalls`), `batching` whether that is to be heeded.
     """
 
@@ -43,6 +43,7 @@ class Setting:
     unloaded_s: Seconds | None = None
     burst: float = 0.0
     batching: bool = True
+    idle_s: Seconds = Seconds(0.0)
 
     @property
     def planned(self) -> float:

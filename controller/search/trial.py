@@ -55,6 +55,7 @@ def begin(search: Search, probe: Probe) -> Trial:
         unloaded_s=search.unloaded_s,
         burst=search.burst,
         batching=search.goal.features.batching,
+        idle_s=search.idle_s or Seconds(0.0),
     )
     return Trial(setting, tally.empty(setting), signal_beliefs=beliefs[of_arrivals:])
 
@@ -191,7 +192,8 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
     trial = replace(trial, tally=stop.seen or tally.without(whole, found.buckets))
     seen = trial.tally
     censored = bool(stop.spoiled)
-    median_s = tally.service_times(seen).quantile(0.5)
+    times = tally.service_times(seen)
+    median_s = times.quantile(0.5)
     evidence = Evidence(
         offered_per_s=stop_rules.realised_per_s(setting, seen, to_end=censored),
         judged=_out_of(trial, stop),
@@ -206,6 +208,7 @@ def _evidence(trial: Trial, stop: Stop) -> Evidence:
         watched_s=whole.through_s,
         burst=found.burst,
         bad_clustering=() if censored else _bad_clusterings(trial),
+        mean_s=Seconds(times.sum_s / times.count) if times.count else None,
     )
     return watching.with_signals(evidence, setting.goal, _signals(trial))
 
@@ -239,9 +242,14 @@ def _clusterings(trial: Trial) -> tuple[float | None, ...]:
     windows = [(b.index, b.response_time) for b in trial.tally.buckets if b.response_time.count]
     of_times = exceedance_clustering(windows) if windows else None
     return tuple(
-        _error_clustering(trial) if objective.kind == "error_ratio" else of_times
+        _error_clustering(trial) if objective.kind == "error_ratio" else _told(objective, of_times)
         for objective in trial.setting.goal.objectives
     )
+
+
+def _told(objective: Objective, of_times: float | None) -> float | None:
+    """Response times say nothing of how the times to tokens cluster."""
+    return None if objective.metric in ("ttft", "itl", "tpot") else of_times
 
 
 def _bad_clusterings(trial: Trial) -> tuple[float | None, ...]:
