@@ -246,6 +246,8 @@ class Bayes:
         (median,) = quantiles(self.posteriors[index], (0.5,))
         near = [e for e in self.seen if abs(e.offered_per_s / median - 1) <= NEAR_RATIO]
         of_p95 = _mean([(e.measured_s, e.clustering[index]) for e in near])
+        if of_p95 is None:
+            of_p95 = _mean([(e.measured_s, _remembered(e)) for e in near])
         told = [e for e in near if e.bad_clustering]
         of_bad = _mean([(e.bad[index], e.bad_clustering[index]) for e in told])
         if of_p95 is None or of_bad is None:
@@ -253,6 +255,14 @@ class Bayes:
         bad = sum(e.bad[index] for e in told)
         part = bad / (bad + BAD_TO_TELL)
         return float(max(of_bad, 1.0) ** part * max(of_p95, 1.0) ** (1 - part))
+
+
+def _remembered(evidence: Evidence) -> float | None:
+    """Clustering of what depends on the number in flight alone: 1 + 2 rate x relaxation time."""
+    if evidence.relaxation_s is None:
+        return None
+    slow_s = max(evidence.relaxation_s, evidence.mean_s or 0.0)
+    return 1 + 2 * evidence.offered_per_s * slow_s
 
 
 def _mean(weighted: Iterable[tuple[float, float | None]]) -> float | None:
