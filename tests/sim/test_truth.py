@@ -128,11 +128,14 @@ def test_a_truth_is_kept_however_its_url_is_written(tmp_path: Path) -> None:
 
 def test_what_is_kept_can_be_simulated_again() -> None:
     kept = json.loads(KEPT.read_text())
-    singles = [entry for entry in kept.values() if entry["family"] == "mm1"]
+    singles = [
+        entry
+        for entry in kept.values()
+        if entry["family"] == "mm1" and entry["values"]["mean"] == 0.01
+    ]
     assert singles
     for entry in singles[:1]:
         again = coarse(SINGLE, *entry["slo"])
-        assert entry["values"]["mean"] == 0.01
         assert again.capacity == pytest.approx(entry["capacity"], rel=0.02)
     for entry in kept.values():
         assert entry["standard_error"] <= 1.01 * entry["asked"][1] * entry["capacity"] or (
