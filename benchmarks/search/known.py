@@ -14,6 +14,10 @@ from benchmarks.search_truth import truth
 from contract.objectives import parse_objective
 
 
+STRICT_ERROR = 0.01
+"""With stalls the bad share rises slowly with the rate, so that its crossing is hard to place."""
+
+
 class NoTruth(ValueError):
     """No rate is the limit of this target under this SLO."""
 
@@ -39,5 +43,5 @@ def know(sought: Sought) -> Known:
         raise NoTruth(f"{sought.tolerant}: no rate is its limit under {', '.join(sought.slo)}")
     strict = None
     if sought.strict != sought.tolerant:
-        strict = truth(sought.strict, slo).capacity
+        strict = truth(sought.strict, slo, error=STRICT_ERROR).capacity
     return Known(tolerant.capacity, tolerant.standard_error, strict)
