@@ -35,7 +35,7 @@ SLOPES = np.geomspace(10.0, 140.0, 6)
 FLOORS = np.array([0.0, 0.15, 0.5])
 """p0 as a part of the budget."""
 CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
-ENVIRONMENTS = np.array([0.004, 0.03])
+ENVIRONMENTS = np.array([0.004, 0.015, 0.035])
 """Standard deviation of ln c between probes."""
 
 CENSORED_TIMES, CENSORED_FEWEST = 6.0, 12
@@ -46,7 +46,7 @@ TAIL_TIMES = 1.7
 """Bad counts cluster more than the exceedances of the probe's own p95 that we can measure."""
 
 _SLOPE_CENTRE, _SLOPE_SD = 45.0, 0.7
-_ENVIRONMENT_PRIOR = np.array([0.8, 0.2])
+_ENVIRONMENT_PRIOR = np.array([0.5, 0.3, 0.2])
 _FLOOR_PRIOR = np.array([0.75, 0.17, 0.08])
 _CLUSTERING_SD = 0.7
 _SMALLEST_BUDGET = 1e-5
@@ -261,7 +261,7 @@ def _table(budget: float, counts: Counts, times: float) -> Floats:
 
 def _normalised(posterior: Posterior) -> Posterior:
     weights = posterior.weights / posterior.weights.max()
-    marginal = weights.sum(axis=(0, 1, 3))
+    marginal = _long_run(weights, float(posterior.log_rates[1] - posterior.log_rates[0]))
     first, last = _worth_keeping(marginal.max(axis=0))
     return replace(
         posterior,
@@ -269,6 +269,33 @@ def _normalised(posterior: Posterior) -> Posterior:
         weights=weights[..., first:last],
         marginal=marginal[:, first:last],
     )
+
+
+def _long_run(weights: Floats, step: float) -> Floats:
+    """Shape (clustering, capacity): what is left of the capacities once the target's gliding is paid.
+
+    Over a gliding target the bad odds are exp(s^2 e^2 / 2) times those at its middle, for they rise
+    faster than they fall, so that the long-run capacity lies s e^2 / 2 below the middle one.
+    """
+    summed = weights.sum(axis=1)
+    long_run = np.zeros((summed.shape[1], summed.shape[3]))
+    for place, sd in enumerate(ENVIRONMENTS):
+        for slope, of_slope in enumerate(SLOPES):
+            steps = of_slope * sd**2 / 2 / step
+            whole, part = int(steps), steps - int(steps)
+            own = summed[place, :, slope]
+            long_run += (1 - part) * _lowered(own, whole) + part * _lowered(own, whole + 1)
+    return long_run
+
+
+def _lowered(masses: Floats, steps: int) -> Floats:
+    """Masses moved to lower capacities; what falls off the end stays at it."""
+    if steps == 0:
+        return masses
+    moved = np.zeros_like(masses)
+    moved[:, :-steps] = masses[:, steps:]
+    moved[:, 0] += masses[:, :steps].sum(axis=1)
+    return moved
 
 
 def _worth_keeping(mass: Floats) -> tuple[int, int]:
