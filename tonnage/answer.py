@@ -67,7 +67,8 @@ def _lines(result: Document) -> list[Text]:
     elif capacity.get("safe") is not None and result["status"] == "answered":
         lines.append(Text(f"safe to plan with: {_rate(capacity['safe'])}"))
     if result.get("spikes"):
-        lines.append(Text(_stalls(result["spikes"], capacity.get("strict"))))
+        counted = result["status"] in ("answered", "at_most") and capacity.get("low") is not None
+        lines.append(Text(_stalls(result["spikes"], capacity.get("strict"), counted=counted)))
     lines.append(Text(str(result["reason"])))
     gate = result.get("gate")
     if gate:
@@ -93,14 +94,12 @@ def _lines(result: Document) -> list[Text]:
     return lines
 
 
-def _stalls(spikes: list[Document], strict: float | None) -> str:
+def _stalls(spikes: list[Document], strict: float | None, *, counted: bool) -> str:
     longest_s = max(spike["seconds"] for spike in spikes)
-    counted = "no rate" if strict is None else _rate(strict)
+    rate = "no rate" if strict is None else _rate(strict)
     times = "once" if len(spikes) == 1 else f"{len(spikes)} times"
-    return (
-        f"stalls: {times}, the longest {format_duration(round(longest_s, 2))};"
-        f" with them counted {counted}"
-    )
+    seen = f"stalls: {times}, the longest {format_duration(round(longest_s, 2))}"
+    return f"{seen}; with them counted {rate}" if counted or strict is not None else seen
 
 
 def _probes(probes: list[Document], *, reasons: bool) -> Table:

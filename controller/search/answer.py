@@ -95,7 +95,7 @@ class Capacity:
     """The end of a search. Rates are arrivals per second; None where there is no such number.
 
     `low` and `high` bound the 90 % interval of `estimate`; `strict` counts recovered stalls,
-    `safe` is the 10 % quantile of that, 0 where stalls may leave no rate at all. `stalls` were seen,
+    `safe` is the 10 % quantile of that, None where stalls may leave no rate at all. `stalls` were seen,
     and nothing was completed for `stalled_ratio` of the time. `reason` is one sentence: what limited the target and how
     sure this is, or why there is no number.
     """

@@ -295,6 +295,10 @@ def _watched(search: Search, outcome: Outcome) -> Search:
         watched=(),
         bursts=(),
         saturated_per_s=None,
+        unloaded_s=None,
+        idle_s=None,
+        least_passed=None,
+        most_passed=None,
         again=None,
     )
 

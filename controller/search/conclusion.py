@@ -14,7 +14,7 @@ from controller.search.relaxation import (
     longest_measured_s,
     relaxation_s,
 )
-from controller.search.stalling import stalls, strict_of
+from controller.search.stalling import stalls, strict_at, strict_of
 from controller.search.strategy import Ask, Finding, Standing, Told
 from controller.search.strict import Strict
 
@@ -74,6 +74,10 @@ def _beyond(search: Search, status: Status) -> Capacity:
         return ended(search, "no_verdict", explain.not_steady(summary))
     rate = search.goal.high if status == "at_least" else search.goal.low
     cost = explain.Cost(search.probes, search.requests)
+    if status == "at_least" and search.goal.spikes == "count":
+        counted = strict_at(search, rate)
+        if counted.estimate < rate * (1 - STRICT_RATIO):
+            return _stalling_beyond(search, counted, explain.beyond(status, rate, cost))
     return Capacity(
         status=status,
         reason=explain.beyond(status, rate, cost),
@@ -84,6 +88,25 @@ def _beyond(search: Search, status: Status) -> Capacity:
     )
 
 
+def _stalling_beyond(search: Search, counted: Strict, passed: str) -> Capacity:
+    """Every rate was carried between stalls, and the SLO is kept only to a lower one."""
+    seen, high = explain.Stalling(*stalls(search), float(search.elapsed_s)), search.goal.high
+    none = counted.estimate <= 0
+    status: Status = "at_most" if none else "at_least"
+    reason = explain.strict_differs(seen, counted.estimate, high, passed)
+    return Capacity(
+        status=status,
+        reason=explain.only_stalls(seen, passed) if none else reason,
+        strict=None if none else counted.estimate,
+        safe=counted.safe if counted.safe > 0 else None,
+        gate=_gate(search, "at_most" if none else "answered", counted.safe, stalling=none),
+        warm_up=search.opening.summary,
+        stalls=seen.count,
+        stalled_ratio=seen.ratio,
+        drifts=search.sentinel.drifts,
+    )
+
+
 def _answered(search: Search) -> Capacity:
     standing = search.strategy.standing()
     refusal = _refusal(search)
@@ -91,7 +114,7 @@ def _answered(search: Search) -> Capacity:
         return ended(search, "no_verdict", refusal or explain.spent(search.goal, None))
     counted = strict_of(search, standing)
     status: Status = "answered"
-    if counted.estimate < search.goal.low and search.goal.spikes == "count":
+    if counted.estimate <= 0 and search.goal.spikes == "count":
         status = "at_most"
     safe = standing.safe if search.goal.spikes == "leave_out" else counted.safe
     known, objective = standing.interval, search.goal.judged_by[standing.objective]
@@ -103,7 +126,7 @@ def _answered(search: Search) -> Capacity:
         low=known.low,
         high=known.high,
         strict=counted.estimate if counted.estimate > 0 else None,
-        safe=safe if status == "answered" else None,
+        safe=safe if status == "answered" and safe > 0 else None,
         binding_objective=objective.text,
         gate=_gate(
             search, status, safe if status == "answered" else None, stalling=status == "at_most"
@@ -136,7 +159,9 @@ def _with_unseen(search: Search, reason: str) -> str:
 def spent(search: Search) -> Capacity:
     if search.strategy.narrow() and search.strategy.standing() is not None:
         return _answered(search)
-    return ended(search, "no_verdict", explain.spent(search.goal, _interval(search)))
+    unsteady = None if search.strategy.standing() else _unsteady(search)
+    reason = unsteady or explain.spent(search.goal, _interval(search))
+    return ended(search, "no_verdict", reason)
 
 
 def dead(search: Search) -> Capacity:
@@ -155,23 +180,29 @@ def longer_look(search: Search) -> Ask | None:
     summary, standing = search.opening.summary, search.strategy.standing()
     if standing is None or (summary is not None and not summary.steady):
         return None
-    rate = standing.interval.estimate
-    if _short(search, rate) is None:
+    estimate = standing.interval.estimate
+    if _short(search, estimate) is None:
         return None
-    wanted_s = Seconds(max(LOOK_S, enough_s(search.seen, rate)))
+    rate = min(estimate, search.goal.high)
+    wanted_s = Seconds(max(LOOK_S, enough_s(search.seen, estimate)))
     return Ask("search", rate, wanted_s, explain.longer_look(rate))
 
 
 def _refusal(search: Search) -> str | None:
     """Why no interval is printed although the probes would give one."""
-    summary = search.opening.summary
-    if summary is not None and not summary.steady:
-        return explain.not_steady(summary)
-    if not search.sentinel.steady:
-        return explain.drifting(search.sentinel.drifts)
+    unsteady = _unsteady(search)
+    if unsteady is not None:
+        return unsteady
     standing = search.strategy.standing()
     short = None if standing is None else _short(search, standing.interval.estimate)
     return None if short is None else explain.too_short(*short)
+
+
+def _unsteady(search: Search) -> str | None:
+    summary = search.opening.summary
+    if summary is not None and not summary.steady:
+        return explain.not_steady(summary)
+    return None if search.sentinel.steady else explain.drifting(search.sentinel.drifts)
 
 
 def _short(search: Search, estimate: Rate) -> tuple[Seconds, Seconds] | None:

@@ -35,7 +35,7 @@ SLOPES = np.geomspace(10.0, 140.0, 6)
 FLOORS = np.array([0.0, 0.15, 0.5])
 """p0 as a part of the budget."""
 CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
-ENVIRONMENTS = np.array([0.004, 0.015, 0.035])
+ENVIRONMENTS = np.array([0.004, 0.022, 0.035])
 """Standard deviation of ln c between probes."""
 
 CENSORED_TIMES, CENSORED_FEWEST = 6.0, 12
@@ -46,7 +46,7 @@ TAIL_TIMES = 1.7
 """Bad counts cluster more than the exceedances of the probe's own p95 that we can measure."""
 
 _SLOPE_CENTRE, _SLOPE_SD = 45.0, 0.7
-_ENVIRONMENT_PRIOR = np.array([0.5, 0.3, 0.2])
+_ENVIRONMENT_PRIOR = np.array([0.62, 0.33, 0.05])
 _FLOOR_PRIOR = np.array([0.75, 0.17, 0.08])
 _CLUSTERING_SD = 0.7
 _SMALLEST_BUDGET = 1e-5
@@ -262,7 +262,7 @@ def _table(budget: float, counts: Counts, times: float) -> Floats:
 def _normalised(posterior: Posterior) -> Posterior:
     weights = posterior.weights / posterior.weights.max()
     marginal = _long_run(weights, float(posterior.log_rates[1] - posterior.log_rates[0]))
-    first, last = _worth_keeping(marginal.max(axis=0))
+    first, last = _worth_keeping(np.maximum(marginal.max(axis=0), weights.sum(axis=(0, 1, 2, 3))))
     return replace(
         posterior,
         log_rates=posterior.log_rates[first:last],

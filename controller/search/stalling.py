@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from contract.units import Rate
+from controller.search.answer import Interval
 from controller.search.estimate import Belief, density, tail
 from controller.search.knowledge import Search
 from controller.search.strategy import Standing
@@ -14,7 +16,12 @@ _SLOPE, _MU_RATIO = 40.0, 1.02
 """Of a strategy that keeps no posterior; and saturation above the capacity where none was seen."""
 
 
-def strict_of(search: Search, standing: Standing) -> Strict:
+def strict_at(search: Search, rate: Rate) -> Strict:
+    """As `strict_of`, where the capacity is known to be `rate` at least."""
+    return strict_of(search, Standing(Interval(rate, rate, rate), rate, 0), believed=False)
+
+
+def strict_of(search: Search, standing: Standing, *, believed: bool = True) -> Strict:
     """The capacity with stalls counted; that without them where none was seen."""
     estimate = standing.interval.estimate
     mu = max(search.saturated_per_s or 0.0, _MU_RATIO * estimate)
@@ -25,7 +32,8 @@ def strict_of(search: Search, standing: Standing) -> Strict:
         load = load_of(search.watched, estimate, Spoiling(index, limit_s, mu))
         if load is None:
             continue
-        of_objective = strict(_tail(search, standing, index, objective.budget), load, mu)
+        beliefs = search.strategy.beliefs() if believed else ()
+        of_objective = strict(_tail(beliefs, standing, index, objective.budget), load, mu)
         found = Strict(
             min(found.estimate, of_objective.estimate), min(found.safe, of_objective.safe)
         )
@@ -40,8 +48,7 @@ def stalls(search: Search) -> tuple[int, float]:
     return len(seen), stalled_s / watched_s if watched_s else 0.0
 
 
-def _tail(search: Search, standing: Standing, index: int, budget: float) -> Tail:
-    beliefs = search.strategy.beliefs()
+def _tail(beliefs: tuple[Belief, ...], standing: Standing, index: int, budget: float) -> Tail:
     if beliefs and beliefs[index].posterior.probes:
         return _believed(beliefs[index], budget)
     low, middle, high = standing.interval

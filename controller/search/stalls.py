@@ -12,7 +12,8 @@ make: learned in every probe, and no stall hides in it. A gap is a stall where
     S > max(10, 3 burst),  b - a >= 0.1 s,  3 or more are in flight at b
 
 and it has recovered when the number in flight is back at 1.3 N(a) + 3, at the latest 12 (b - a) +
-0.5 s after b. Overload is never excused, for a queue that grows is worked off at full speed. Where
+0.5 s after b. Overload is never excused, for a queue that grows is worked off at full speed; nor is
+a gap before which a backlog was there already, or in which arrivals gave up waiting. Where
 answers name their replica, the same holds of each of them with its own completions.
 """
 
@@ -36,6 +37,7 @@ LEAST_S, LONGEST_S = 0.1, 5.0
 """What may be called a stall; a target silent for longer than the second has failed."""
 LEAST_EXPECTED, BURSTS, FEWEST_IN_FLIGHT = 10.0, 3.0, 3
 LEAST_APART_S = 5.0
+FEWEST_BACKLOG, MOST_FAULTS_RATIO = 10, 0.1
 RECOVERED_TIMES, RECOVERED_FEWEST = 1.3, 3.0
 RECOVERY_TIMES, RECOVERY_S = 12.0, 0.5
 MOST_LEFT_OUT_RATIO = 0.5
@@ -77,8 +79,8 @@ def found(setting: Setting, tally: Tally) -> Found:
         return Found()
     burst = _burst(gaps, tally)
     known = max(burst, setting.burst) if setting.batching else 0.0
-    stalls = _recovered(tally, gaps, max(LEAST_EXPECTED, BURSTS * known))
-    stalls += _of_replicas(setting, tally)
+    stalls = _recovered(setting, tally, gaps, max(LEAST_EXPECTED, BURSTS * known))
+    stalls += _apart(stalls, _of_replicas(setting, tally))
     spans = {stall: _span(setting, tally, stall) for stall in stalls}
     buckets = frozenset(index for span in spans.values() for index in span)
     judged = sum(1 for index in buckets if setting.is_judged(index))
@@ -123,14 +125,29 @@ def _burst(gaps: _Gaps, tally: Tally) -> float:
     return float(ordered[left_out]) if len(ordered) > left_out else 0.0
 
 
-def _recovered(tally: Tally, gaps: _Gaps, least: float, replica: str = "") -> tuple[Stall, ...]:
+def _most_before(setting: Setting) -> float:
+    """More in flight before a gap is a backlog already: an arrival would wait beyond its limit."""
+    return max(setting.probe.rate * setting.goal.largest_limit_s, FEWEST_BACKLOG)
+
+
+def _faults(tally: Tally, begun_s: float, until_s: float) -> int:
+    """Arrivals that failed or timed out meanwhile: what gives up waiting has not been served."""
+    at = [s.faults for s in tally.samples if s.through_s <= until_s + 1e-9]
+    before = [s.faults for s in tally.samples if s.through_s <= begun_s + 1e-9]
+    return (at[-1] if at else 0) - (before[-1] if before else 0)
+
+
+def _recovered(
+    setting: Setting, tally: Tally, gaps: _Gaps, least: float, replica: str = ""
+) -> tuple[Stall, ...]:
     long = gaps.ended_s - gaps.begun_s
     few = (gaps.expected <= least) | (gaps.after < FEWEST_IN_FLIGHT) | (long < LEAST_S - 1e-9)
     stalls = []
     for index in np.flatnonzero(~few & (long <= LONGEST_S)):
         begun_s, ended_s = float(gaps.begun_s[index]), float(gaps.ended_s[index])
         before = _held_before(tally, begun_s)
-        if _held_late(tally, begun_s, ended_s) < FEWEST_IN_FLIGHT:
+        held = _held_late(tally, begun_s, ended_s)
+        if held < FEWEST_IN_FLIGHT or before > _most_before(setting):
             continue
         until_s = ended_s + RECOVERY_TIMES * (ended_s - begun_s) + RECOVERY_S
         back = (
@@ -139,7 +156,8 @@ def _recovered(tally: Tally, gaps: _Gaps, least: float, replica: str = "") -> tu
             if s.through_s >= ended_s and s.in_flight <= RECOVERED_TIMES * before + RECOVERED_FEWEST
         )
         recovered_s = next(back, None)
-        if (tally.through_s if recovered_s is None else recovered_s) > until_s:
+        last_s = tally.through_s if recovered_s is None else recovered_s
+        if last_s > until_s or _faults(tally, begun_s, last_s) > MOST_FAULTS_RATIO * held:
             continue
         stalls.append(
             Stall(
@@ -166,9 +184,20 @@ def _of_replicas(setting: Setting, tally: Tally) -> tuple[Stall, ...]:
         own = [tick for tick in ticks if tick.replica == number]
         gaps = _gaps(setting, tally, _busy(own), sum(t.completed for t in own) / whole)
         if gaps is not None:
-            least = max(LEAST_EXPECTED, BURSTS * _burst(gaps, tally))
-            stalls += _recovered(tally, gaps, least, name)
+            burst = _burst(gaps, tally) if setting.batching else 0.0
+            least = max(LEAST_EXPECTED, BURSTS * burst)
+            stalls += _recovered(setting, tally, gaps, least, name)
     return stalls
+
+
+def _apart(known: tuple[Stall, ...], more: tuple[Stall, ...]) -> tuple[Stall, ...]:
+    """Those that overlap none before them: what stalls together stalls once."""
+    found: list[Stall] = []
+    for stall in sorted(more, key=lambda one: one.begun_s):
+        others = (*known, *found)
+        if all(stall.ended_s < o.begun_s or stall.begun_s > o.ended_s for o in others):
+            found.append(stall)
+    return tuple(found)
 
 
 def _held_before(tally: Tally, at_s: float) -> int:

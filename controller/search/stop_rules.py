@@ -4,7 +4,8 @@
                  12 at least                                                         -> fail
     R2 backlog   the target works (completions > 0.6 min(rate, saturation)), yet a new arrival
                  would wait N / X - s > 2 limits, s being the mean service time of an idle target, N is
-                 10 or more and has not fallen, for max(1 s, limit/2)               -> fail
+                 10 or more and has not fallen, for max(1 s, limit/2); without a latency
+                 limit, where it would wait until its time-out                    -> fail
     R4 safety    half of the arrivals decided in the last 2 s failed                 -> fail
     R5 accept    P(capacity > rate) > 0.98 for every objective                       -> pass
 
@@ -125,13 +126,14 @@ def _spent(setting: Setting, tally: Tally) -> tuple[int, ...]:
 
 
 def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
-    limits = (
-        setting.goal.age_limits_s
-    )  # what comes after the first token may take as long as it likes
+    # What comes after the first token may take as long as it likes.
+    times, limits = WAIT_LIMITS, setting.goal.age_limits_s
+    if not setting.goal.latency_limits_s:
+        times, limits = 1.0, (float(setting.goal.workload.timeout_s),)
     if not limits or tally.late:
         return None
     limit_s = max(limits)
-    allowed_s = WAIT_LIMITS * limit_s + setting.idle_s
+    allowed_s = times * limit_s + setting.idle_s
     held = _held(setting, tally, max(1.0, limit_s / 2, BACKLOG_FEWEST / setting.probe.rate))
     working = WORKING_RATIO * min(setting.probe.rate, setting.saturated_per_s or math.inf)
     if len(held) < 2:
@@ -147,7 +149,7 @@ def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
     spoiled = tuple(
         index
         for index, objective in enumerate(setting.goal.objectives)
-        if objective.kind != "error_ratio"
+        if objective.kind != "error_ratio" or not setting.goal.latency_limits_s
     )
     return Stop("R2 backlog", reason, spoiled=spoiled)
 

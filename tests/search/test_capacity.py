@@ -336,7 +336,8 @@ def test_probes_that_cannot_outlast_a_backlog_refuse_the_interval(strategy: Stra
         evidence = replace(outcome.evidence, relaxation_s=slow_s, censored=False)
         return replace(outcome, evidence=evidence)
 
-    answer, _ = run(a_goal(strategy=strategy, precision=0.1), forgets_slowly)
+    goal = a_goal(strategy=strategy, precision=0.15, budget_s=Seconds(3600.0))
+    answer, _ = run(goal, forgets_slowly)
     assert answer.status == "no_verdict"
     assert answer.low is None
     assert "forget a backlog" in answer.reason

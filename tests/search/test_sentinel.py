@@ -168,7 +168,7 @@ def test_after_a_drift_the_evidence_is_discarded_and_the_target_warmed_again() -
 
 
 def test_a_target_that_drifts_again_and_again_gets_no_interval() -> None:
-    search, _ = watched(start(replace(GOAL, precision=0.05)), 0.4)
+    search, _ = watched(start(replace(GOAL, precision=0.10)), 0.4)
     search, _ = watched(search, 0.4)
     assert len(search.sentinel.drifts) == 2
     while isinstance(probe := propose(search), Probe):
