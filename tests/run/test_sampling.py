@@ -79,7 +79,7 @@ class Stage:
         self.signals = FakeSignals(self.clock, gpu_utilization=0.5)
 
     async def conduct(self, **changes: Any) -> Capacity:
-        goal = a_goal(**{"signals": SOURCE, "strategy": "bayes", **changes})
+        goal = a_goal(**{"signals": SOURCE, "strategy": "bayes", "precision": 0.12, **changes})
         return await conduct(
             RUN,
             goal,
