@@ -210,21 +210,9 @@ def _limited(tally: Tally, buckets: tuple[DueBucket, ...], waiting: tuple[InFlig
 
 def behind(tally: Tally, from_s: float) -> Tally:
     """The judged arrivals due from `from_s` on; the time and the totals stay."""
-    width = len(tally.judged)
     buckets = tuple(b for b in tally.buckets if b.index * BUCKET_S >= from_s - 1e-6)
     waiting = tuple(e for e in tally.in_flight if e.index * BUCKET_S >= from_s - 1e-6)
-    return replace(
-        tally,
-        judged=_columns((b.judged for b in buckets), width),
-        bad=_columns((b.bad for b in buckets), width),
-        over_limit=_columns((entry.over_limit for entry in waiting), width),
-        sent=sum(b.sent for b in buckets),
-        decided=sum(_decided(b) for b in buckets),
-        faults=sum(b.failed + b.timed_out for b in buckets),
-        waiting=sum(entry.count for entry in waiting),
-        in_flight=waiting,
-        buckets=buckets,
-    )
+    return _limited(tally, buckets, waiting)
 
 
 def judged_levels(tally: Tally, first: int) -> list[float]:
