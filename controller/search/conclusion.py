@@ -28,6 +28,7 @@ def ended(search: Search, status: Status, reason: str) -> Capacity:
     """What is known when it must end here: the estimate, and no interval."""
     standing = search.strategy.standing()
     estimate = None if standing is None else standing.interval.estimate
+    count, ratio = stalls(search)
     return Capacity(
         status=status,
         reason=reason,
@@ -35,6 +36,8 @@ def ended(search: Search, status: Status, reason: str) -> Capacity:
         binding_objective=_binding(search),
         gate=_gate(search, status, None),
         warm_up=search.opening.summary,
+        stalls=count,
+        stalled_ratio=ratio,
         drifts=search.sentinel.drifts,
     )
 
@@ -54,18 +57,42 @@ def _told(search: Search, status: Status, told: Told) -> Capacity:
     if status == "answered" and not steady:
         return ended(search, "no_verdict", explain.not_steady(summary))
     objective = None if told.objective is None else search.goal.objectives[told.objective].text
+    reason = explain.told(told.reason, explain.Cost(search.probes, search.requests))
+    if status == "answered" and told.estimate is not None and told.strict is None:
+        status, told, reason = _counting(search, told, told.estimate, reason)
+    count, ratio = stalls(search)
     return Capacity(
         status=status,
-        reason=explain.told(told.reason, explain.Cost(search.probes, search.requests)),
+        reason=reason,
         estimate=told.estimate,
         low=told.low,
         high=told.high,
         strict=told.strict,
         safe=told.safe,
         binding_objective=objective,
-        gate=_gate(search, status, told.safe),
+        gate=_gate(
+            search, status, told.safe, stalling=status == "at_most" and told.estimate is not None
+        ),
         warm_up=summary,
+        stalls=count,
+        stalled_ratio=ratio,
+        drifts=search.sentinel.drifts,
     )
+
+
+def _counting(search: Search, told: Told, estimate: Rate, answer: str) -> tuple[Status, Told, str]:
+    """The strategy's answer with the stalls counted that its verdicts left out."""
+    ends = Interval(told.low or estimate, estimate, told.high or estimate)
+    counted = strict_of(search, Standing(ends, told.safe or estimate, told.objective or 0))
+    none, heeded = counted.estimate <= 0, search.goal.spikes == "count"
+    safe = told.safe if not heeded or told.safe is None else counted.safe
+    status: Status = "at_most" if none and heeded else "answered"
+    kept = replace(
+        told,
+        strict=None if none else counted.estimate,
+        safe=safe if safe and status == "answered" else None,
+    )
+    return status, kept, _with_strict(search, counted, estimate, (status, answer))
 
 
 def _beyond(search: Search, status: Status) -> Capacity:
@@ -78,11 +105,14 @@ def _beyond(search: Search, status: Status) -> Capacity:
         counted = strict_at(search, rate)
         if counted.estimate < rate * (1 - STRICT_RATIO):
             return _stalling_beyond(search, counted, explain.beyond(status, rate, cost))
+    count, ratio = stalls(search)
     return Capacity(
         status=status,
         reason=explain.beyond(status, rate, cost),
         gate=_gate(search, status, None),
         warm_up=search.opening.summary,
+        stalls=count,
+        stalled_ratio=ratio,
         drifts=search.sentinel.drifts,
         binding_objective=_binding(search) if status == "at_most" else None,
     )
@@ -142,12 +172,18 @@ def _reason(search: Search, standing: Standing, counted: Strict, status: Status)
     cost = explain.Cost(search.probes, search.requests)
     known, objective = standing.interval, search.goal.judged_by[standing.objective]
     answer = explain.answered(known, objective, cost, search.goal.strategy)
+    return _with_strict(search, counted, known.estimate, (status, answer))
+
+
+def _with_strict(search: Search, counted: Strict, estimate: Rate, found: tuple[Status, str]) -> str:
+    """What was found, as (status, reason), and before it what stalls make of it."""
+    status, answer = found
     seen = explain.Stalling(*stalls(search), float(search.elapsed_s))
     if status == "at_most":
         return explain.only_stalls(seen, answer)
-    if abs(counted.estimate / known.estimate - 1) <= STRICT_RATIO:
+    if abs(counted.estimate / estimate - 1) <= STRICT_RATIO:
         return answer
-    return explain.strict_differs(seen, counted.estimate, known.estimate, answer)
+    return explain.strict_differs(seen, counted.estimate, estimate, answer)
 
 
 def _with_unseen(search: Search, reason: str) -> str:

@@ -21,7 +21,8 @@ from controller.search.probe import Outcome, Purpose
 class Told:
     """An answer in the strategy's own words, where its standing is not the answer.
 
-    `reason` leaves out what the search cost. `objective` is the index of the binding one.
+    `reason` leaves out what the search cost. `objective` is the index of the binding one. An
+    estimate without `strict` left stalls out: the search counts them itself, in `safe` too.
     """
 
     reason: str

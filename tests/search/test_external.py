@@ -14,9 +14,9 @@ from contract.units import Rate, Seconds
 from controller.search.advice import Advice, Consult, question, read
 from controller.search.answer import Capacity
 from controller.search.capacity import Search, advised, observe, propose, start
-from controller.search.goal import GoalInvalid
+from controller.search.goal import Goal, GoalInvalid
 from controller.search.journal import Advised, Event, ProbeDecided, restore
-from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
+from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Stall, Verdict
 from tests.helpers.builders import a_goal
 
 URL = "http://127.0.0.1:9000/next"
@@ -97,6 +97,56 @@ def test_without_a_low_end_safe_is_what_was_seen_to_pass() -> None:
     search, _ = told(start(GOAL), rate(150.0), rate(190.0), Advice(done=True, estimate=Rate(180.0)))
     answer = ended(search)
     assert (answer.low, answer.safe) == (None, 150.0)
+
+
+def stalling(asked: Goal, seconds: float, watched_s: float) -> Capacity:
+    """The answer to an estimate of 180/s after one probe that a stall lay in."""
+    search = advised(start(asked), rate(150.0), Seconds(0.0))
+    step = propose(search)
+    assert isinstance(step, Probe)
+    stall = Stall(
+        Seconds(5.0), Seconds(5.0 + seconds), Seconds(6.0), 60.0, 5, judged=(150,), bad=(40,)
+    )
+    outcome = measured(step)
+    assert outcome.evidence is not None
+    evidence = replace(outcome.evidence, stalls=(stall,), watched_s=Seconds(watched_s))
+    search = observe(search, replace(outcome, evidence=evidence))
+    return ended(advised(search, Advice(done=True, estimate=Rate(180.0)), Seconds(0.0)))
+
+
+def test_stalls_are_counted_in_strict_and_safe_beside_the_advisors_estimate() -> None:
+    answer = stalling(replace(GOAL, require=Rate(149.0)), seconds=0.3, watched_s=120.0)
+    assert (answer.status, answer.estimate, answer.stalls) == ("answered", 180.0, 1)
+    assert answer.stalled_ratio == pytest.approx(0.3 / 120)
+    assert answer.strict is not None
+    assert answer.safe is not None
+    assert answer.safe < answer.strict < 0.95 * 180.0
+    assert answer.exit_status == 1
+    assert "inside the SLO" in answer.reason
+    assert "the target stalled once" in answer.reason
+    assert "between them 180/s, says the advisor" in answer.reason
+
+
+def test_stalls_that_spend_the_slo_by_themselves_leave_the_advisors_estimate_no_strict_one() -> (
+    None
+):
+    answer = stalling(replace(GOAL, require=Rate(100.0)), seconds=1.5, watched_s=20.0)
+    assert (answer.status, answer.estimate, answer.exit_status) == ("at_most", 180.0, 1)
+    assert (answer.strict, answer.safe, answer.stalls) == (None, None, 1)
+    assert answer.reason.startswith("no rate meets the SLO, for the stalls alone spend its budget")
+
+
+def test_spikes_left_out_leave_safe_alone_and_strict_still_tells_of_them() -> None:
+    answer = stalling(replace(GOAL, spikes="leave_out"), seconds=0.3, watched_s=120.0)
+    assert (answer.status, answer.safe) == ("answered", 150.0)
+    assert answer.strict is not None
+    assert answer.strict < 0.95 * 180.0
+
+
+def test_without_a_stall_strict_is_the_advisors_estimate() -> None:
+    search, _ = told(start(GOAL), rate(150.0), Advice(done=True, estimate=Rate(180.0)))
+    answer = ended(search)
+    assert (answer.strict, answer.safe, answer.stalls) == (180.0, 150.0, 0)
 
 
 def test_an_advisor_that_is_done_without_an_estimate_gives_no_verdict() -> None:

@@ -12,7 +12,7 @@ from contract.units import Rate, Seconds
 from controller.search.answer import Capacity, Interval
 from controller.search.capacity import observe, propose, start
 from controller.search.goal import Goal
-from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict, Window
+from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Stall, Verdict, Window
 from controller.search.strategies.vanguard import Vanguard, spikes, worst_ratio
 from controller.search.strategy import Ask, Finding, Strategy
 from tests.helpers.builders import a_goal, a_probe, an_outcome
@@ -151,6 +151,23 @@ def test_stopping_below_any_failure_gives_best_without_a_bracket() -> None:
     assert ask.told is not None
     assert (ask.told.estimate, ask.told.high) == (strategy.best, None)
     assert "nothing bounds it from above" in ask.told.reason
+
+
+def test_stalls_are_counted_in_a_best_without_a_bracket() -> None:
+    stall = Stall(Seconds(5.0), Seconds(5.3), Seconds(6.0), 60.0, 5, judged=(150,), bad=(40,))
+    search = start(goal(100.0, 1000.0))
+    while isinstance(step := propose(search), Probe):
+        outcome = outcome_of(Ask("search", step.rate, step.measure_s, ""), 0.9)
+        assert outcome.evidence is not None
+        seen = replace(outcome.evidence, stalls=(stall,), watched_s=Seconds(120.0))
+        search = observe(search, replace(outcome, probe=step, evidence=seen))
+    assert isinstance(step, Capacity)
+    assert (step.status, step.high, step.stalls) == ("answered", None, search.probes)
+    assert step.estimate is not None
+    assert step.strict is not None
+    assert step.safe is not None
+    assert step.safe <= step.strict < 0.95 * step.estimate
+    assert "the target stalled" in step.reason
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ class Vanguard:
             f"{format_rate(best)} is the best rate of the published search, which stopped before a"
             " higher one failed: nothing bounds it from above"
         )
-        return Finding("answered", Told(reason, estimate=best, strict=best, safe=best))
+        return Finding("answered", Told(reason, estimate=best, safe=best))
 
     def _held(self, rate: float) -> Rate:
         return Rate(min(max(rate, self.goal.low), self.goal.high))
