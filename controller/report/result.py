@@ -124,6 +124,7 @@ def _spike(outcome: Outcome, stall: Stall) -> Result:
         "recovered_s": number(stall.recovered_s),
         "bad_arrivals": max(stall.bad) if stall.bad else None,
         "replica": stall.replica or None,
+        "failed_arrivals": stall.failed if stall.bad else None,
     }
 
 

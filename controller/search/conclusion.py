@@ -14,7 +14,7 @@ from controller.search.relaxation import (
     longest_measured_s,
     relaxation_s,
 )
-from controller.search.stalling import stalls, strict_at, strict_of
+from controller.search.stalling import failed_in_stalls, stalls, strict_at, strict_of
 from controller.search.strategy import Ask, Finding, Standing, Told
 from controller.search.strict import Strict
 
@@ -56,7 +56,7 @@ def _told(search: Search, status: Status, told: Told) -> Capacity:
     steady = summary is None or summary.steady or search.goal.strategy == "soak"
     if status == "answered" and not steady:
         return ended(search, "no_verdict", explain.not_steady(summary))
-    objective = None if told.objective is None else search.goal.objectives[told.objective].text
+    objective = None if told.objective is None else search.goal.judged_by[told.objective].text
     reason = explain.told(told.reason, explain.Cost(search.probes, search.requests))
     if status == "answered" and told.estimate is not None and told.strict is None:
         status, told, reason = _counting(search, told, told.estimate, reason)
@@ -120,7 +120,7 @@ def _beyond(search: Search, status: Status) -> Capacity:
 
 def _stalling_beyond(search: Search, counted: Strict, passed: str) -> Capacity:
     """Every rate was carried between stalls, and the SLO is kept only to a lower one."""
-    seen, high = explain.Stalling(*stalls(search), float(search.elapsed_s)), search.goal.high
+    seen, high = _stalling(search), search.goal.high
     none = counted.estimate <= 0
     status: Status = "at_most" if none else "at_least"
     reason = explain.strict_differs(seen, counted.estimate, high, passed)
@@ -178,12 +178,16 @@ def _reason(search: Search, standing: Standing, counted: Strict, status: Status)
 def _with_strict(search: Search, counted: Strict, estimate: Rate, found: tuple[Status, str]) -> str:
     """What was found, as (status, reason), and before it what stalls make of it."""
     status, answer = found
-    seen = explain.Stalling(*stalls(search), float(search.elapsed_s))
+    seen = _stalling(search)
     if status == "at_most":
         return explain.only_stalls(seen, answer)
     if abs(counted.estimate / estimate - 1) <= STRICT_RATIO:
         return answer
     return explain.strict_differs(seen, counted.estimate, estimate, answer)
+
+
+def _stalling(search: Search) -> explain.Stalling:
+    return explain.Stalling(*stalls(search), float(search.elapsed_s), failed_in_stalls(search))
 
 
 def _with_unseen(search: Search, reason: str) -> str:

@@ -26,11 +26,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Stalling:
-    """Stalls seen, the part of the time they took, and how long was searched in s."""
+    """Stalls seen, the part of the time they took, how long was searched in s, and what failed."""
 
     count: int
     ratio: float
     seconds: float
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ def outside_stalls(stalls: Sequence[Stall]) -> str:
     lasted = ", ".join(duration(stall.seconds) for stall in stalls[:_STALLS_NAMED])
     more = f" and {len(stalls) - _STALLS_NAMED} more" if len(stalls) > _STALLS_NAMED else ""
     what = "a stall" if len(stalls) == 1 else f"{len(stalls)} stalls"
-    return f"; without {what} that recovered ({lasted}{more})"
+    failed = sum(stall.failed for stall in stalls)
+    errors = f", in which {count(failed)} arrivals failed" if failed else ""
+    return f"; without {what} that recovered ({lasted}{more}){errors}"
 
 
 def curtailed(objective: Objective, bad: int, decided: int, after_s: float) -> str:
@@ -290,7 +293,8 @@ def only_stalls(seen: Stalling, answer: str) -> str:
 
 def _stalling(seen: Stalling) -> str:
     times = "once" if seen.count == 1 else f"{count(seen.count)} times"
-    return f"the target stalled {times}, for {ratio(seen.ratio)} of the time"
+    errors = f", and {count(seen.failed)} arrivals failed in it" if seen.failed else ""
+    return f"the target stalled {times}, for {ratio(seen.ratio)} of the time{errors}"
 
 
 def gate(goal: Goal, status: Status, safe: float | None, *, stalling: bool = False) -> str:

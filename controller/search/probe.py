@@ -80,7 +80,8 @@ class Stall:
 
     `expected` is how many completions were due in it. `recovered_s` is None while it may still
     recover. `judged` and `bad` count the arrivals it held up, one entry per objective, where all of
-    them were judged, else they are empty. `replica` names who stalled, where answers say.
+    them were judged, else they are empty. `replica` names who stalled, where answers say. `failed`
+    of the judged were answered with an error: those are bad however short the stall was.
     """
 
     begun_s: Seconds
@@ -91,6 +92,7 @@ class Stall:
     judged: tuple[int, ...] = ()
     bad: tuple[int, ...] = ()
     replica: str = ""
+    failed: int = 0
 
     @property
     def seconds(self) -> Seconds:
@@ -112,7 +114,7 @@ class Evidence:
     could not be estimated. A curtailed probe (R1) knows its bad count out of all it planned, and
     an objective that a stopped probe says nothing of has 0 judged.
 
-    What lies in `stalls` is in neither `judged` nor `bad`. `watched_s` is how long a stall would
+    What lies in `stalls` is in neither `judged` nor `bad`, errors included. `watched_s` is how long a stall would
     have been seen, ramp included; `burst` how many completions the target's ordinary gaps lack.
     `clustering` is of the times over the probe's own p95, `bad_clustering` of the bad arrivals
     themselves, None where they are too few. `median_s` and `mean_s` are of the service time.

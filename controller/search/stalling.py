@@ -48,6 +48,11 @@ def stalls(search: Search) -> tuple[int, float]:
     return len(seen), stalled_s / watched_s if watched_s else 0.0
 
 
+def failed_in_stalls(search: Search) -> int:
+    """How many judged arrivals were answered with an error in them."""
+    return sum(stall.failed for evidence in search.watched for stall in evidence.stalls)
+
+
 def _tail(beliefs: tuple[Belief, ...], standing: Standing, index: int, budget: float) -> Tail:
     if beliefs and beliefs[index].posterior.probes:
         return _believed(beliefs[index], budget)

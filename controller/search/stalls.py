@@ -242,10 +242,11 @@ def _by_generator(tally: Tally, stall: Stall) -> bool:
 def _counted(tally: Tally, stall: Stall, span: range) -> Stall:
     """The stall with what it cost."""
     width = len(tally.judged)
-    judged, bad = [0] * width, [0] * width
+    judged, bad, failed = [0] * width, [0] * width, 0
     for bucket in tally.buckets:
         if bucket.index in span:
+            failed += bucket.failed
             for row in range(width):
                 judged[row] += bucket.judged[row]
                 bad[row] += bucket.bad[row]
-    return replace(stall, judged=tuple(judged), bad=tuple(bad))
+    return replace(stall, judged=tuple(judged), bad=tuple(bad), failed=failed)

@@ -2,7 +2,8 @@
 
 Outside stalls a capacity c leaves the bad share p(r); stalls come nu times a second whatever the
 rate, and each spoils w seconds of arrivals in an idle target: as much as the gap between its
-completions exceeds the limit, where response times are limited, else as much as was seen. The backlog of a stall takes
+completions exceeds the limit, where response times are limited, and the errors answered meanwhile, as
+far as so many were seen to be bad; else as much as was seen. The backlog of a stall takes
 1/(1 - r/mu) times as long to work off as to build, mu being the saturation throughput. So the
 strict capacity is the rate r that solves
 
@@ -81,10 +82,12 @@ class Spoiling:
 
     def seconds(self, stall: Stall, offered_per_s: float) -> float:
         """Seconds of arrivals that the stall would spoil in an idle target."""
-        if self.limit_s is not None and not stall.replica:
-            return max(0.0, stall.seconds - self.limit_s)
-        idle = max(1 - offered_per_s / self.mu, 1 - _HIGHEST_LOAD)
-        return stall.bad[self.objective] / offered_per_s * idle
+        idle_s = max(1 - offered_per_s / self.mu, 1 - _HIGHEST_LOAD) / offered_per_s
+        seen_s = stall.bad[self.objective] * idle_s
+        if self.limit_s is None or stall.replica:
+            return seen_s
+        late_s = max(0.0, stall.seconds - self.limit_s)
+        return max(late_s, min(late_s + stall.failed * idle_s, seen_s))
 
 
 def load_of(seen: Iterable[Evidence], estimate: float, spoiling: Spoiling) -> Load | None:

@@ -11,9 +11,10 @@ from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
 from controller.search.answer import Capacity
 from controller.search.capacity import observe, propose, start
-from controller.search.goal import Goal, GoalInvalid
+from controller.search.goal import Goal, GoalInvalid, SignalSource
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict, Window
 from controller.search.quote import quote
+from controller.search.signal_objectives import parse_signal_objective
 from tests.helpers.builders import a_goal
 from tests.search.virtual_target import BatchingTarget, searched
 
@@ -257,3 +258,37 @@ def test_every_objective_has_its_own_budget_in_a_soak() -> None:
     assert isinstance(answer, Capacity)
     assert (answer.status, answer.binding_objective) == ("at_most", objectives[1])
     assert replace(answer, reason="").gate is None
+
+
+class Busy(Target):
+    """A target whose signal is beyond its limit in so many seconds of every minute."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def answer(self, probe: Probe, minute: int) -> Outcome:
+        outcome = super().answer(probe, minute)
+        evidence = outcome.evidence
+        assert evidence is not None
+        windows = int(probe.measure_s)
+        bad = windows // 60 * self.seconds
+        over = bad > 0.05 * windows
+        return replace(
+            outcome,
+            verdict=Verdict.FAIL if over else outcome.verdict,
+            reason="gpu was above 95" if over else outcome.reason,
+            evidence=replace(
+                evidence, judged=(*evidence.judged, windows), bad=(*evidence.bad, bad)
+            ),
+        )
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(1, "answered"), (6, "at_most")])
+def test_a_soak_is_held_to_the_objectives_of_signals_too(seconds: int, status: str) -> None:
+    busy = parse_signal_objective("max gpu <= 95")
+    source = SignalSource(("http://127.0.0.1:9100/metrics",), (("gpu", "gpu"),))
+    answer, _ = soaked(goal(1.0, signals=source, signal_objectives=(busy,)), Busy(seconds))
+    assert answer.status == status
+    assert "gpu was above 95" in answer.reason
+    assert answer.binding_objective == (busy.text if status == "at_most" else None)

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from contract.units import Rate, Seconds
-from controller.search import stalls
+from controller.search import explain, stalls
 from controller.search.probe import Stall
-from controller.search.tally import Setting, Tally
+from controller.search.tally import BUCKET_S, Setting, Tally, without
 from tests.helpers.builders import a_goal
 from tests.search.queues import Halt, a_steady_probe, batches, fifo, poisson, seen
 
@@ -70,6 +70,26 @@ def test_what_a_stall_spoils_lies_in_the_buckets_left_out() -> None:
     assert bad_outside == 0
     assert min(left) * 0.25 <= 8.0 <= max(left) * 0.25
     assert len(left) * 0.25 < 3.0
+
+
+def with_errors(tally: Tally, at_s: float, count: int) -> Tally:
+    """The tally with so many of the arrivals due in the quarter at `at_s` answered by errors."""
+    index = int(at_s / BUCKET_S)
+    buckets = tuple(
+        replace(b, failed=count, bad=(max(b.bad[0], count),)) if b.index == index else b
+        for b in tally.buckets
+    )
+    return replace(tally, buckets=buckets)
+
+
+def test_errors_answered_in_a_stall_are_told_with_it_and_left_out_of_the_estimate() -> None:
+    tally = with_errors(batching(150, 1, Halt(8.0, 0.6)), 8.3, 5)
+    told = stalls.found(setting(150), tally)
+    (stall,) = told.stalls
+    assert stall.failed == 5
+    outside = without(tally, told.buckets)
+    assert (outside.faults, outside.bad) == (0, (0,))
+    assert explain.outside_stalls(told.stalls).endswith(", in which 5 arrivals failed")
 
 
 def test_half_the_speed_is_no_stall() -> None:

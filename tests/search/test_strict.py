@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,6 +88,35 @@ def test_a_gap_spoils_what_of_it_exceeds_the_limit() -> None:
     of_response_time = Spoiling(0, 0.15, MU)
     assert of_response_time.seconds(a_stall(0.44), 200.0) == pytest.approx(0.29)
     assert of_response_time.seconds(a_stall(0.14), 200.0) == 0
+
+
+def test_errors_answered_in_a_stall_are_spoiled_arrivals_too() -> None:
+    spoiling = Spoiling(0, 0.15, MU)
+    short, long = (replace(a_stall(seconds, bad=50), failed=20) for seconds in (0.14, 0.44))
+    seen_s = 20 / 200 * (1 - 200 / MU)
+    assert spoiling.seconds(short, 200.0) == pytest.approx(seen_s)
+    assert spoiling.seconds(long, 200.0) == pytest.approx(0.29)  # as late as all that were bad
+
+
+@given(failed=st.integers(0, 300), bad=st.integers(0, 300), stalled_s=st.floats(0.1, 5))
+def test_errors_never_spoil_less_nor_more_than_was_seen(
+    failed: int, bad: int, stalled_s: float
+) -> None:
+    spoiling = Spoiling(0, 0.15, MU)
+    clean_s = spoiling.seconds(a_stall(stalled_s, bad=bad), 200.0)
+    here_s = spoiling.seconds(replace(a_stall(stalled_s, bad=bad), failed=failed), 200.0)
+    assert clean_s <= here_s <= max(clean_s, bad / 200 * (1 - 200 / MU)) + 1e-12
+
+
+def test_strict_counts_the_errors_that_the_estimate_leaves_out() -> None:
+    """Stalls of 0.14 s break no limit of 0.15 s; the errors in them are the target's all the same."""
+    found = []
+    for failed in (0, 20):
+        stall = replace(a_stall(0.14, bad=30), failed=failed)
+        load = load_of([watched(stall, seconds=30.0)], 220.0, Spoiling(0, 0.15, MU))
+        assert load is not None
+        found.append(strict(a_tail(), load, MU))
+    assert found[1].estimate < 0.98 * found[0].estimate
 
 
 def test_a_replicas_stall_spoils_what_was_seen_of_it() -> None:

@@ -11,8 +11,9 @@ from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
 from controller.search.answer import Capacity, Interval
 from controller.search.capacity import observe, propose, start
-from controller.search.goal import Goal
+from controller.search.goal import Goal, SignalSource
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Stall, Verdict, Window
+from controller.search.signal_objectives import parse_signal_objective
 from controller.search.strategies.vanguard import Vanguard, spikes, worst_ratio
 from controller.search.strategy import Ask, Finding, Strategy
 from tests.helpers.builders import a_goal, a_probe, an_outcome
@@ -135,10 +136,25 @@ def test_a_probe_stopped_in_overload_is_no_spike() -> None:
 
 def test_all_above_the_truth_is_at_most_and_all_below_at_least() -> None:
     strategy, rates = noise_free(goal(100.0, 1000.0), 50.0)
-    assert (strategy.ask(), rates) == (Finding("at_most"), [100.0] * 3)
+    found = strategy.ask()
+    assert isinstance(found, Finding)
+    assert (found.status, rates) == ("at_most", [100.0] * 3)
     strategy, rates = noise_free(goal(100.0, 1000.0), 5000.0)
     assert strategy.ask() == Finding("at_least")
     assert rates[-3:] == [1000.0] * 3
+
+
+def test_at_most_says_that_it_stands_on_verdicts_of_one_rate_and_what_was_measured() -> None:
+    search = start(replace(goal(100.0, 1000.0), require=Rate(120.0)))
+    while isinstance(step := propose(search), Probe):
+        ask = Ask("search", step.rate, step.measure_s, "")
+        failed = replace(outcome_of(ask, 2.0), probe=step, reason="p99 was 300ms")
+        search = observe(search, failed)
+    assert isinstance(step, Capacity)
+    assert (step.status, step.exit_status) == ("at_most", 1)
+    assert step.binding_objective == search.goal.objectives[0].text
+    assert "search.from, 100/s, fail 3 rounds by single verdicts" in step.reason
+    assert "in the latest p99 was 300ms" in step.reason
 
 
 def test_stopping_below_any_failure_gives_best_without_a_bracket() -> None:
@@ -192,3 +208,15 @@ def test_the_ratio_is_that_of_the_metric_or_of_the_budget_and_never_clipped(
         response_time=Quantiles(0.01, 0.02, 0.1),
     )
     assert worst_ratio(asked, outcome) == pytest.approx(expected)
+
+
+def test_an_objective_of_a_signal_counts_by_its_budget_of_windows() -> None:
+    busy = parse_signal_objective("max gpu_utilization <= 95%")
+    source = SignalSource(("http://127.0.0.1:9100/metrics",), (("gpu_utilization", "gpu"),))
+    asked = a_goal(signals=source, signal_objectives=(busy,))
+    outcome = an_outcome(
+        probe=a_probe(),
+        evidence=Evidence(Rate(100.0), (1000, 20), (0, 2), (1.0, 1.0)),
+        response_time=Quantiles(0.01, 0.02, 0.03),
+    )
+    assert worst_ratio(asked, outcome) == pytest.approx(2 / 20 / 0.05)

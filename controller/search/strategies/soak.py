@@ -24,6 +24,7 @@ from controller.search import explain
 from controller.search.estimate import Belief
 from controller.search.goal import Goal
 from controller.search.probe import Outcome, Verdict, Window
+from controller.search.signal_objectives import SignalObjective
 from controller.search.strategies.binary import worst_objective
 from controller.search.strategies.soaking import Held, changes, steadiness
 from controller.search.strategy import Ask, Finding, Standing, Told
@@ -58,7 +59,7 @@ class Soak:
 
     @classmethod
     def knowing_nothing(cls, goal: Goal) -> Soak:
-        none = (0,) * len(goal.objectives)
+        none = (0,) * len(goal.judged_by)
         return cls(goal, judged=none, bad=none)
 
     def placed(self, supported: Rate) -> Soak:  # noqa: ARG002 - the rate is the goal's
@@ -107,30 +108,39 @@ class Soak:
         return ()
 
     def _planned(self) -> tuple[float, ...]:
-        """Arrivals that the whole budget could judge, per objective."""
-        return (self.goal.high * self.goal.budget_s,) * len(self.bad)
+        """Arrivals, or windows of a signal, that the whole budget could judge, per objective."""
+        of_arrivals, budget_s = len(self.goal.objectives), float(self.goal.budget_s)
+        rest = len(self.bad) - of_arrivals
+        return (self.goal.high * budget_s,) * of_arrivals + (budget_s,) * rest
 
     def spent(self, out_of: Iterable[float]) -> Break | None:
         """Whether the bad arrivals use up the budget of so many arrivals, and since when."""
         for index, (objective, bad, whole) in enumerate(
-            zip(self.goal.objectives, self.bad, out_of, strict=True)
+            zip(self.goal.judged_by, self.bad, out_of, strict=True)
         ):
             allowed = objective.budget * whole
             if bad <= allowed + 1e-9:
                 continue
-            said = explain.judged(objective, self.judged[index], bad, None)
-            return Break(
-                self._reached_s(index, allowed), f"by then the budget was spent: {said}", index
-            )
+            reason = f"by then the budget was spent: {self._said(index)}"
+            return Break(self._reached_s(index, allowed), reason, index)
         return None
+
+    def _said(self, index: int) -> str:
+        """What was counted of one objective."""
+        objective, judged, bad = self.goal.judged_by[index], self.judged[index], self.bad[index]
+        if isinstance(objective, SignalObjective):
+            return explain.beyond_signal(objective, judged, bad)
+        return explain.judged(objective, judged, bad, None)
 
     def _used(self, index: int) -> float:
         """The part of an objective's budget that its bad arrivals use."""
-        allowed = self.goal.objectives[index].budget * self.judged[index]
+        allowed = self.goal.judged_by[index].budget * self.judged[index]
         return self.bad[index] / max(allowed, 1e-9)
 
     def _reached_s(self, index: int, allowed: float) -> float:
-        """When the bad arrivals of an objective came to more than `allowed`."""
+        """When the bad arrivals came to more than `allowed`; now, where no window says."""
+        if index >= len(self.goal.objectives):
+            return float(self.soaked_s)
         total = 0
         for window in self.windows:
             total += window.bad[index]
@@ -159,9 +169,7 @@ class Soak:
             )
             return Finding("no_verdict", Told(reason))
         worst = max(range(len(self.bad)), key=self._used)
-        said = explain.judged(
-            self.goal.objectives[worst], self.judged[worst], self.bad[worst], None
-        )
+        said = self._said(worst)
         reason = f"held {format_rate(rate)} for {_long(self.soaked_s)}: {said}; {found.told}"
         return Finding("answered", Told(reason, estimate=rate, strict=rate, safe=rate))
 

@@ -39,7 +39,8 @@ _QUANTILES = {0.5: "p50_s", 0.9: "p90_s", 0.99: "p99_s"}
 class Vanguard:
     """`rate` is q; `bests` is best after each round, `low_fails` how often `from` failed.
 
-    `failed` are rates with the index of the objective that was overrun the most.
+    `failed` are rates with the index of the objective that was overrun the most, `last_failure` is
+    what the latest of them measured.
     """
 
     goal: Goal
@@ -48,6 +49,7 @@ class Vanguard:
     bests: tuple[Rate | None, ...] = ()
     failed: tuple[tuple[Rate, int], ...] = ()
     low_fails: int = 0
+    last_failure: str = ""
 
     @classmethod
     def knowing_nothing(cls, goal: Goal) -> Vanguard:
@@ -73,6 +75,7 @@ class Vanguard:
             bests=(*self.bests, self.best),
             failed=(*self.failed, (rate, worst_objective(self.goal, outcome))),
             low_fails=self.low_fails + (rate <= self.goal.low),
+            last_failure=outcome.reason,
         )
         if spikes(self.goal, outcome) <= TAU:
             return replace(state, rate=self._held(rate + ALPHA * self.step))
@@ -80,7 +83,7 @@ class Vanguard:
 
     def ask(self) -> Ask | Finding:
         if self.best is None and self.low_fails >= ROUNDS:
-            return Finding("at_most")
+            return self._too_much()
         if self.narrow():
             return self._found()
         why = f"round {len(self.bests) + 1}, step {self.step:.4g}/s: {format_rate(self.rate)}"
@@ -115,6 +118,15 @@ class Vanguard:
         )
         return Finding("answered", Told(reason, estimate=best, safe=best))
 
+    def _too_much(self) -> Finding:
+        """Nothing passed, and `from` failed as often as the stop rule looks back."""
+        reason = (
+            f"the published search saw no rate pass and search.from, {format_rate(self.goal.low)},"
+            f" fail {self.low_fails} rounds by single verdicts, which is all that this stands on;"
+            f" in the latest {self.last_failure}; lower search.from or look at the target"
+        )
+        return Finding("at_most", Told(reason, objective=self.failed[-1][1]))
+
     def _held(self, rate: float) -> Rate:
         return Rate(min(max(rate, self.goal.low), self.goal.high))
 
@@ -122,16 +134,18 @@ class Vanguard:
 def worst_ratio(goal: Goal, outcome: Outcome) -> float:
     """Largest metric/limit of the objectives, unclipped.
 
-    Of a percentile that is not kept, of errors and of goodput it is the share of bad arrivals over
+    Of a percentile that is not kept, of errors, of goodput and of signals it is the share of bad arrivals over
     the budget; that of any objective counts once it is above 1.
     """
     evidence = outcome.evidence
     if evidence is None:
         return math.inf
     worst = 0.0
-    for objective, judged, bad in zip(goal.objectives, evidence.judged, evidence.bad, strict=True):
+    for objective, judged, bad in zip(goal.judged_by, evidence.judged, evidence.bad, strict=True):
         spent = bad / judged / max(objective.budget, 1e-9) if judged else 0.0
-        measured = _over_limit(objective, outcome)
+        measured = None
+        if isinstance(objective, Objective):
+            measured = _over_limit(objective, outcome)
         worst = max(worst, spent if measured is None or spent > 1 else measured)
     return worst
 
