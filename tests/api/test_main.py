@@ -40,6 +40,32 @@ def test_a_simulation_tells_the_answer_and_writes_it(
     assert capsys.readouterr().out.startswith("answered: ")
 
 
+DECODES = (
+    "sim://decode?cap=64&token=20ms&token_per_request=0.5ms&output=20&output_cv=0.3"
+    "&prompt=200&prompt_cv=0.3"
+)
+OF_TOKENS = ["p95 ttft <= 300ms", "p90 tpot <= 40ms", "p90 itl <= 50ms"]
+
+
+def test_a_simulated_decoder_is_judged_by_the_times_of_its_tokens(tmp_path: Path) -> None:
+    result_file = tmp_path / "result.json"
+    rates = {"from": "5/s", "to": "200/s", "precision": "30%", "closing_probes": 0}
+    goal = goal_file(tmp_path, target=DECODES, slo=OF_TOKENS, search=rates)
+    assert main(["simulate", goal, "--json", str(result_file)]) == 0
+    result = json.loads(result_file.read_text())
+    assert result["status"] == "answered"
+    assert result["binding_objective"] in OF_TOKENS
+    assert 5 < result["capacity"]["estimate"] < 200
+    assert {probe["verdict"] for probe in result["probes"]} == {"pass", "fail"}
+
+
+def test_a_simulated_target_without_tokens_refuses_objectives_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", goal_file(tmp_path, slo=["p99 ttft <= 1s"])]) == 2
+    assert "cannot be judged by 'p99 ttft <= 1s'" in capsys.readouterr().out
+
+
 def test_a_requirement_that_is_not_met_is_status_1(tmp_path: Path) -> None:
     assert main(["simulate", goal_file(tmp_path, require="1.9k/s")]) == 1
 
