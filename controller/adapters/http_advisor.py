@@ -2,7 +2,8 @@
 
 One POST of JSON a consultation, no redirect followed, no proxy taken from the environment, at most
 ADVICE_TIMEOUT_S and ANSWER_BYTES. The host must be loopback or on the operator's list, as a
-target's; that is looked at again here, for a goal may be older than the list.
+target's; that is looked at again here, for a goal may be older than the list. Nothing of an answer
+is repeated in a fault but its length, status and rates.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from controller.search.advice import (
     Consult,
     question,
     read,
-    shown,
     wrong,
 )
 from controller.search.goal import Goal
@@ -56,12 +56,11 @@ class HttpAdvisor:
                 fault=f"answered more than {ANSWER_BYTES // 1024} KiB: {EXPECTED} would be right"
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            kind = type(error).__name__
-            return Advice(fault=f"could not be asked ({kind}: {shown(str(error))})")
+            # Its text may quote what came, as a protocol error does.
+            return Advice(fault=f"could not be asked ({type(error).__name__})")
         if not 200 <= status < 300:
-            came = shown(body.decode(errors="replace")) or "nothing"
             return Advice(
-                fault=f"answered HTTP status {status} with {came}: 200 with {EXPECTED} would be "
+                fault=f"answered HTTP status {status} with {_length(body)}: 200 with {EXPECTED} would be "
                 "right; redirects are not followed"
             )
         return _read(body, consult)
@@ -92,9 +91,12 @@ class HttpAdvisor:
 
 
 def _read(body: bytes, consult: Consult) -> Advice:
-    text = body.decode(errors="replace")
     try:
-        document = json.loads(text)
+        document = json.loads(body.decode(errors="replace"))
     except (ValueError, RecursionError):
-        return wrong(text or "nothing")
+        return wrong(f"{_length(body)} that are no JSON" if body else "nothing")
     return read(document, consult)
+
+
+def _length(body: bytes) -> str:
+    return f"{len(body)} bytes" if body else "nothing"

@@ -7,7 +7,9 @@ on with that, live and on resume alike. Here is the talk as JSON documents, with
     {"run", "goal", "number", "low", "high", "last": {…} | null, "probes": [{…}, …]}
     {"rate": 123.4}   or   {"done": true, "estimate": 120, "low": 110, "high": 130}
 
-Rates are arrivals/s, times milliseconds; a number that does not exist is null.
+Rates are arrivals/s, times milliseconds; a number that does not exist is null. What is wrong with
+an answer is told by its field, type and length and never by its text, which may hold secrets: of
+an answer only rates are repeated.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from controller.search.probe import Outcome
 ADVICE_TIMEOUT_S = Seconds(10.0)
 """How long an advisor may take."""
 EXPECTED = '{"rate": 123.4} or {"done": true, "estimate": 120, "low": 110, "high": 130}'
-_SHOWN_LENGTH = 120
+_NUMBER = "a number"
+_TYPES = {dict: "an object", list: "an array", str: "a text", bool: "a truth value"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,45 +107,61 @@ def question(run: str, goal_name: str, consult: Consult) -> dict[str, Any]:
 def read(document: object, consult: Consult) -> Advice:
     """The advice in a decoded JSON answer; what is wrong with it is its `fault`."""
     if not isinstance(document, dict):
-        return wrong(document)
+        return wrong(described(document))
     if document.get("done") is True:
         return _conclusion(document, consult)
-    if document.get("done") not in (None, False) or "rate" not in document:
-        return wrong(document)
+    if document.get("done") not in (None, False):
+        return wrong(f"with done as {described(document['done'])}")
+    if "rate" not in document:
+        return wrong(f"{described(document)} without rate, and without done as true")
     rate = _rate(document["rate"])
     if rate is None:
-        return wrong(document)
+        return _no_rate("rate", document["rate"])
     if not consult.low <= rate <= consult.high:
         return Advice(fault=f"answered the rate {rate:.6g}/s: {_outside(consult)}")
     return Advice(rate=rate)
 
 
-def wrong(came: object) -> Advice:
-    """An answer that cannot be read."""
-    return Advice(fault=f"answered {shown(came)}: {EXPECTED} would be right")
+def wrong(came: str) -> Advice:
+    """An answer that cannot be read; `came` describes it without repeating it."""
+    return Advice(fault=f"answered {came}: {EXPECTED} would be right")
 
 
-def shown(came: object) -> str:
-    """What came, short enough to repeat and on one line."""
-    text = came if isinstance(came, str) else str(came)
-    escaped = "".join(c if c.isprintable() else "�" for c in text[: _SHOWN_LENGTH + 1])
-    return escaped if len(escaped) <= _SHOWN_LENGTH else f"{escaped[:_SHOWN_LENGTH]}…"
+def described(value: object) -> str:
+    """Type and length of a decoded JSON value."""
+    if value is None:
+        return "null"
+    kind = _TYPES.get(type(value), _NUMBER)
+    if isinstance(value, str):
+        return f"{kind} of {len(value)} characters"
+    if isinstance(value, list | dict):
+        return f"{kind} of {len(value)} {'fields' if isinstance(value, dict) else 'values'}"
+    return kind
 
 
 def _conclusion(document: dict[Any, Any], consult: Consult) -> Advice:
     read_as = {name: _rate(document.get(name)) for name in ("estimate", "low", "high")}
     for name, rate in read_as.items():
         if rate is None and document.get(name) is not None:
-            return wrong(document)
+            return _no_rate(name, document[name])
         if rate is not None and not consult.low <= rate <= consult.high:
             return Advice(fault=f"answered {name} {rate:.6g}/s: {_outside(consult)}")
     low, estimate, high = read_as["low"], read_as["estimate"], read_as["high"]
     ends = [rate for rate in (low, estimate, high) if rate is not None]
     if ends != sorted(ends) or (estimate is None and ends):
+        given = ", ".join(f"{name} {rate:.6g}/s" for name, rate in read_as.items() if rate)
         return Advice(
-            fault=f"answered {shown(document)}: low, estimate and high in this order would be right"
+            fault=f"answered {given}: low, estimate and high in this order would be right"
         )
     return Advice(done=True, estimate=estimate, low=low, high=high)
+
+
+def _no_rate(name: str, value: object) -> Advice:
+    """A field that should be a rate and is none."""
+    came = described(value)
+    if came == _NUMBER:
+        came = "a number that is not finite and above 0"
+    return Advice(fault=f"answered with {name} as {came}: a number of arrivals/s would be right")
 
 
 def _rate(value: object) -> Rate | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -88,9 +89,9 @@ async def test_the_advisor_is_sent_the_question_and_its_rate_comes_back() -> Non
 @pytest.mark.parametrize(
     ("endpoint", "said"),
     [
-        (Endpoint(status=500, body=b"out of\norder"), "HTTP status 500 with out of�order"),
+        (Endpoint(status=500, body=b"sk-secret"), "HTTP status 500 with 9 bytes: 200 with"),
         (Endpoint(status=404, body=b""), "HTTP status 404 with nothing"),
-        (Endpoint(body=b"not json"), "answered not json"),
+        (Endpoint(body=b"sk-secret"), "answered 9 bytes that are no JSON"),
         (Endpoint(body=b""), "answered nothing"),
         (Endpoint(body=b"[" * 60_000), "would be right"),
         (Endpoint(body=b"\xff\xfe"), "would be right"),
@@ -100,11 +101,27 @@ async def test_the_advisor_is_sent_the_question_and_its_rate_comes_back() -> Non
     ],
     ids=["500", "404", "text", "empty", "deep", "bytes", "nan", "range", "large"],
 )
-async def test_what_is_wrong_is_told_with_what_came(endpoint: Endpoint, said: str) -> None:
+async def test_what_is_wrong_is_told_without_the_text_that_came(
+    endpoint: Endpoint, said: str
+) -> None:
     with serving(endpoint):
         advice = await advice_of(endpoint)
     assert advice.fault is not None
     assert said in advice.fault
+    assert "secret" not in advice.fault
+
+
+async def test_an_answer_that_is_no_http_is_not_quoted_either() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"sk-secret\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        advice = await advice_of(Endpoint(port=port))
+    assert advice.fault == "could not be asked (RemoteProtocolError)"
 
 
 async def test_a_redirect_is_not_followed() -> None:

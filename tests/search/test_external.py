@@ -219,31 +219,56 @@ def test_a_right_answer_is_read(document: object, expected: Advice) -> None:
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ([], "answered []"),
-        (None, "answered None"),
-        ({}, "answered {}"),
-        ({"rate": "100"}, '{"rate": 123.4} or'),
-        ({"rate": True}, "would be right"),
-        ({"rate": math.nan}, "would be right"),
+        ([], "answered an array of 0 values"),
+        ("sk-secret", "answered a text of 9 characters"),
+        (None, "answered null"),
+        ({}, "answered an object of 0 fields without rate, and without done as true"),
+        ({"rate": "100"}, "answered with rate as a text of 3 characters: a number of arrivals/s"),
+        ({"rate": True}, "with rate as a truth value"),
+        ({"rate": {"a": 1}}, "with rate as an object of 1 fields"),
+        ({"rate": math.nan}, "with rate as a number that is not finite and above 0"),
         ({"rate": math.inf}, "would be right"),
         ({"rate": 10**400}, "would be right"),
         ({"rate": -5}, "would be right"),
         ({"rate": 9.9}, "answered the rate 9.9/s: one from search.from, 10/s, to search.to, 1k/s"),
         ({"rate": 1000.1}, "answered the rate 1000.1/s"),
-        ({"done": "yes"}, "would be right"),
-        ({"done": True, "estimate": "120"}, "would be right"),
+        ({"done": "yes"}, "answered with done as a text of 3 characters"),
+        ({"done": True, "estimate": "120"}, "with estimate as a text of 3 characters"),
         ({"done": True, "estimate": 5}, "answered estimate 5/s"),
-        ({"done": True, "estimate": 120, "low": 130}, "low, estimate and high in this order"),
+        (
+            {"done": True, "estimate": 120, "low": 130},
+            "answered estimate 120/s, low 130/s: low, estimate and high in this order",
+        ),
         ({"done": True, "low": 20}, "low, estimate and high in this order"),
     ],
 )
-def test_a_wrong_answer_is_a_fault_with_what_came_and_what_would_be_right(
+def test_a_wrong_answer_is_a_fault_with_the_kind_of_what_came_and_what_would_be_right(
     document: object, said: str
 ) -> None:
     advice = read(document, CONSULT)
     assert advice.fault is not None
     assert said in advice.fault
     assert (advice.rate, advice.done) == (None, False)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "sk-secret",
+        ["sk-secret"],
+        {"sk-secret": 1},
+        {"rate": "sk-secret"},
+        {"rate": {"sk-secret": "sk-secret"}},
+        {"rate": 5, "sk-secret": "sk-secret"},
+        {"done": "sk-secret"},
+        {"done": True, "estimate": "sk-secret"},
+        {"done": True, "low": 20, "more": "sk-secret"},
+    ],
+)
+def test_no_fault_repeats_what_an_answer_says(document: object) -> None:
+    fault = read(document, CONSULT).fault
+    assert fault is not None
+    assert "secret" not in fault
 
 
 JSON = st.recursive(
