@@ -81,6 +81,10 @@ class DueBucket:
     service_time: Histogram = field(default_factory=Histogram)
 
 
+FATES = tuple(f.name for f in fields(DueBucket) if f.name in {f.name for f in fields(Ledger)})
+"""Counts of a due bucket that the ledger has too, in the ledger's order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Requests completed in the 20 ms slice `index` of the Redis clock, errors among them.

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from contract.latency import Histogram
 from contract.messages import Drained, Plan
-from contract.report import DueBucket, FleetReport, Health, InFlight, Ledger, Report
+from contract.report import FATES, DueBucket, FleetReport, Health, InFlight, Ledger, Report
 from controller.adapters.merge_ticks import Ticks
 
 GRACE_S = 1.0
@@ -31,19 +31,6 @@ SILENT_S = 3.0
 EARLY_S = 0.5
 """A worker that is drained by this much before the plan's end stopped by itself."""
 MOST_ERRORS = 20
-
-_AUDITED = (
-    "scheduled",
-    "sent",
-    "shed",
-    "shed_overdue",
-    "missed",
-    "cancelled",
-    "succeeded",
-    "failed",
-    "timed_out",
-)
-_COUNTED = tuple(f.name for f in fields(DueBucket) if f.name in _AUDITED)
 
 
 @dataclass(slots=True)
@@ -209,7 +196,7 @@ def _take_report(source: _Source, report: Report, workers: int) -> None:
     source.final = report.final
     source.pending.append(report)
     for bucket in report.buckets:
-        for name in _COUNTED:
+        for name in FATES:
             source.summed[name] += getattr(bucket, name)
     found = _unexplained(source, owed(report.through_index, source.position, workers))
     found = max(found, source.unaccounted + min(gap, 1))
@@ -220,7 +207,7 @@ def _take_report(source: _Source, report: Report, workers: int) -> None:
 def _unexplained(source: _Source, owes: int) -> int:
     """Arrivals that the worker's ledger cannot explain, at least."""
     totals = source.totals
-    missing: int = max(abs(getattr(totals, name) - source.summed[name]) for name in _COUNTED)
+    missing: int = max(abs(getattr(totals, name) - source.summed[name]) for name in FATES)
     started = totals.sent + totals.shed + totals.missed + totals.cancelled
     ended = totals.succeeded + totals.failed + totals.timed_out + totals.in_flight
     imbalance = abs(totals.scheduled - started) + abs(totals.sent - ended)
@@ -228,7 +215,7 @@ def _unexplained(source: _Source, owes: int) -> int:
 
 
 def _added(one: DueBucket, other: DueBucket) -> DueBucket:
-    counts = {name: getattr(one, name) + getattr(other, name) for name in _COUNTED}
+    counts = {name: getattr(one, name) + getattr(other, name) for name in FATES}
     return replace(
         one,
         **counts,

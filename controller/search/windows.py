@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from contract.latency import Histogram
-from contract.report import BUCKET_NS, DueBucket
+from contract.report import BUCKET_NS, FATES, DueBucket
 from contract.units import Rate, Seconds
 from controller.search.goal import Goal
 from controller.search.probe import Probe, Window
@@ -25,18 +25,7 @@ SPIKE_WINDOW_S = Seconds(2.0)
 MOST_BUCKETS = 1024
 """Due buckets of a soak held apart: two minutes of them, with their late parts."""
 _BUCKET_S = BUCKET_NS / 1e9
-_COUNTS = (
-    "scheduled",
-    "sent",
-    "shed",
-    "shed_overdue",
-    "missed",
-    "cancelled",
-    "succeeded",
-    "failed",
-    "timed_out",
-    "bad_any",
-)
+_COUNTS = (*FATES, "bad_any")
 
 
 def width_s(goal: Goal, probe: Probe) -> Seconds | None:

@@ -6,13 +6,11 @@ time to its first token and the mean time between the others, from the start of 
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 
 from contract.latency import Histogram
 from contract.objectives import Objective
-from contract.report import DueBucket, InFlight, Ledger, Tick
+from contract.report import FATES, DueBucket, InFlight, Tick
 from controller.errors import PreflightFailed
 from controller.sim.counting import (
     BAD_ANY,
@@ -40,7 +38,6 @@ _LOOKS_AT = {
     "itl": BETWEEN_TOKENS,
 }
 _SHARES = {"error_ratio": ERROR_RATIO, "goodput": GOODPUT}
-FATES = tuple(field.name for field in fields(Ledger))[: TIMED_OUT + 1]
 
 
 class Judge:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from contract.arrivals import Schedule
 from contract.latency import Histogram
-from contract.report import FleetReport, Ledger
+from contract.report import FATES, FleetReport, Ledger
 from controller.sim.arrivals import NEVER_NS, Arrivals
 from controller.sim.counting import (
     BAD_ANY,
@@ -26,7 +26,7 @@ from controller.sim.counting import (
     Whole,
     counted,
 )
-from controller.sim.judging import FATES, Judge, buckets_of, ticks_of
+from controller.sim.judging import Judge, buckets_of, ticks_of
 from controller.sim.target import ERRORS, Served, Target
 from controller.sim.trouble import Trouble
 
