@@ -16,7 +16,7 @@ import math
 from dataclasses import replace
 
 from contract.units import Rate, Seconds
-from controller.search import conclusion, explain, opening, sentinel, streams
+from controller.search import conclusion, explain, explain_answer, opening, sentinel, streams
 from controller.search.advice import ADVICE_TIMEOUT_S, Advice, Consult
 from controller.search.answer import Capacity, Interval
 from controller.search.conclusion import ended
@@ -74,9 +74,9 @@ def propose(search: Search) -> Probe | Consult | Capacity:
     if search.suspicion is not None and search.suspicion.confirmed:
         return conclusion.dead(search)
     if search.voids >= MOST_VOIDS:
-        return ended(search, "no_verdict", explain.voids(search.voids, search.void_reason))
+        return ended(search, "no_verdict", explain_answer.voids(search.voids, search.void_reason))
     if search.unmatched:
-        return ended(search, "no_verdict", explain.unmatched(search.unmatched))
+        return ended(search, "no_verdict", explain_answer.unmatched(search.unmatched))
     ask = _ask(search)
     if isinstance(ask, Finding):
         return _longer(search, ask) or conclusion.found(search, ask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contract.units import Rate, Seconds
-from controller.search import explain
+from controller.search import explain, explain_answer
 from controller.search.answer import Capacity, Gate, Interval, Status
 from controller.search.knowledge import Search
 from controller.search.relaxation import (
@@ -55,9 +55,9 @@ def _told(search: Search, status: Status, told: Told) -> Capacity:
     summary = search.opening.summary
     steady = summary is None or summary.steady or search.goal.strategy == "soak"
     if status == "answered" and not steady:
-        return ended(search, "no_verdict", explain.not_steady(summary))
+        return ended(search, "no_verdict", explain_answer.not_steady(summary))
     objective = None if told.objective is None else search.goal.judged_by[told.objective].text
-    reason = explain.told(told.reason, explain.Cost(search.probes, search.requests))
+    reason = explain_answer.told(told.reason, explain_answer.Cost(search.probes, search.requests))
     if status == "answered" and told.estimate is not None and told.strict is None:
         status, told, reason = _counting(search, told, told.estimate, reason)
     count, ratio = stalls(search)
@@ -98,17 +98,17 @@ def _counting(search: Search, told: Told, estimate: Rate, answer: str) -> tuple[
 def _beyond(search: Search, status: Status) -> Capacity:
     summary = search.opening.summary
     if status == "at_least" and summary is not None and not summary.steady:
-        return ended(search, "no_verdict", explain.not_steady(summary))
+        return ended(search, "no_verdict", explain_answer.not_steady(summary))
     rate = search.goal.high if status == "at_least" else search.goal.low
-    cost = explain.Cost(search.probes, search.requests)
+    cost = explain_answer.Cost(search.probes, search.requests)
     if status == "at_least" and search.goal.spikes == "count":
         counted = strict_at(search, rate)
         if counted.estimate < rate * (1 - STRICT_RATIO):
-            return _stalling_beyond(search, counted, explain.beyond(status, rate, cost))
+            return _stalling_beyond(search, counted, explain_answer.beyond(status, rate, cost))
     count, ratio = stalls(search)
     return Capacity(
         status=status,
-        reason=explain.beyond(status, rate, cost),
+        reason=explain_answer.beyond(status, rate, cost),
         gate=_gate(search, status, None),
         warm_up=search.opening.summary,
         stalls=count,
@@ -123,10 +123,10 @@ def _stalling_beyond(search: Search, counted: Strict, passed: str) -> Capacity:
     seen, high = _stalling(search), search.goal.high
     none = counted.estimate <= 0
     status: Status = "at_most" if none else "at_least"
-    reason = explain.strict_differs(seen, counted.estimate, high, passed)
+    reason = explain_answer.strict_differs(seen, counted.estimate, high, passed)
     return Capacity(
         status=status,
-        reason=explain.only_stalls(seen, passed) if none else reason,
+        reason=explain_answer.only_stalls(seen, passed) if none else reason,
         strict=None if none else counted.estimate,
         safe=counted.safe if counted.safe > 0 else None,
         gate=_gate(search, "at_most" if none else "answered", counted.safe, stalling=none),
@@ -141,7 +141,7 @@ def _answered(search: Search) -> Capacity:
     standing = search.strategy.standing()
     refusal = _refusal(search)
     if standing is None or refusal is not None:
-        return ended(search, "no_verdict", refusal or explain.spent(search.goal, None))
+        return ended(search, "no_verdict", refusal or explain_answer.spent(search.goal, None))
     counted = strict_of(search, standing)
     status: Status = "answered"
     if counted.estimate <= 0 and search.goal.spikes == "count":
@@ -169,9 +169,9 @@ def _answered(search: Search) -> Capacity:
 
 
 def _reason(search: Search, standing: Standing, counted: Strict, status: Status) -> str:
-    cost = explain.Cost(search.probes, search.requests)
+    cost = explain_answer.Cost(search.probes, search.requests)
     known, objective = standing.interval, search.goal.judged_by[standing.objective]
-    answer = explain.answered(known, objective, cost, search.goal.strategy)
+    answer = explain_answer.answered(known, objective, cost, search.goal.strategy)
     return _with_strict(search, counted, known.estimate, (status, answer))
 
 
@@ -180,39 +180,41 @@ def _with_strict(search: Search, counted: Strict, estimate: Rate, found: tuple[S
     status, answer = found
     seen = _stalling(search)
     if status == "at_most":
-        return explain.only_stalls(seen, answer)
+        return explain_answer.only_stalls(seen, answer)
     if abs(counted.estimate / estimate - 1) <= STRICT_RATIO:
         return answer
-    return explain.strict_differs(seen, counted.estimate, estimate, answer)
+    return explain_answer.strict_differs(seen, counted.estimate, estimate, answer)
 
 
-def _stalling(search: Search) -> explain.Stalling:
-    return explain.Stalling(*stalls(search), float(search.elapsed_s), failed_in_stalls(search))
+def _stalling(search: Search) -> explain_answer.Stalling:
+    return explain_answer.Stalling(
+        *stalls(search), float(search.elapsed_s), failed_in_stalls(search)
+    )
 
 
 def _with_unseen(search: Search, reason: str) -> str:
     """The reason, and which objectives of signals say nothing in it."""
     unseen = search.unseen
-    return f"{reason}; {explain.unseen(unseen)}" if unseen else reason
+    return f"{reason}; {explain_answer.unseen(unseen)}" if unseen else reason
 
 
 def spent(search: Search) -> Capacity:
     if search.strategy.narrow() and search.strategy.standing() is not None:
         return _answered(search)
     unsteady = None if search.strategy.standing() else _unsteady(search)
-    reason = unsteady or explain.spent(search.goal, _interval(search))
+    reason = unsteady or explain_answer.spent(search.goal, _interval(search))
     return ended(search, "no_verdict", reason)
 
 
 def dead(search: Search) -> Capacity:
     suspicion = search.suspicion
     assert suspicion is not None
-    seen = explain.Silence(
+    seen = explain_answer.Silence(
         suspicion.error_ratio, suspicion.arrivals, suspicion.rate, suspicion.error
     )
     if search.most_passed is None:
-        return replace(_beyond(search, "at_most"), reason=explain.never_answered(seen))
-    return ended(search, "no_verdict", explain.stopped_answering(seen, search.most_passed))
+        return replace(_beyond(search, "at_most"), reason=explain_answer.never_answered(seen))
+    return ended(search, "no_verdict", explain_answer.stopped_answering(seen, search.most_passed))
 
 
 def longer_look(search: Search) -> Ask | None:
@@ -235,14 +237,14 @@ def _refusal(search: Search) -> str | None:
         return unsteady
     standing = search.strategy.standing()
     short = None if standing is None else _short(search, standing.interval.estimate)
-    return None if short is None else explain.too_short(*short)
+    return None if short is None else explain_answer.too_short(*short)
 
 
 def _unsteady(search: Search) -> str | None:
     summary = search.opening.summary
     if summary is not None and not summary.steady:
-        return explain.not_steady(summary)
-    return None if search.sentinel.steady else explain.drifting(search.sentinel.drifts)
+        return explain_answer.not_steady(summary)
+    return None if search.sentinel.steady else explain_answer.drifting(search.sentinel.drifts)
 
 
 def _short(search: Search, estimate: Rate) -> tuple[Seconds, Seconds] | None:
@@ -272,7 +274,7 @@ def _gate(
         met = True
     elif status == "at_most" and (goal.require >= goal.low or stalling):
         met = False
-    return Gate(goal.require, met, explain.gate(goal, status, safe, stalling=stalling))
+    return Gate(goal.require, met, explain_answer.gate(goal, status, safe, stalling=stalling))
 
 
 def _interval(search: Search) -> Interval | None:

@@ -1,47 +1,19 @@
-"""What does a person read: one sentence for every verdict and every answer?"""
+"""What does a person read of a probe: why it is sent, and one sentence for every verdict?
+
+Those of answers are in `controller.search.explain_answer`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from contract.objectives import Objective
-from contract.units import format_duration, format_rate, format_ratio
-from controller.search.answer import Drift, Interval, Status, WarmUpSummary
-from controller.search.goal import Goal, StrategyName
+from contract.units import format_duration, format_rate
 from controller.search.probe import Cause, SignalSummary, Stall
 from controller.search.signal_objectives import SignalObjective
 
 _STALLS_NAMED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a search has sent so far."""
-
-    probes: int
-    requests: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stalling:
-    """Stalls seen, the part of the time they took, how long was searched in s, and what failed."""
-
-    count: int
-    ratio: float
-    seconds: float
-    failed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """A probe whose arrivals failed nearly all."""
-
-    error_ratio: float
-    arrivals: int
-    rate: float
-    error: str
 
 
 def count(number: int) -> str:
@@ -121,7 +93,7 @@ def accepted(rate: float, decided: int, probability: float) -> str:
 def beyond_signal(objective: SignalObjective, windows: int, bad: int) -> str:
     """An objective of the target's own metrics was missed."""
     return (
-        f"{_beyond(objective, 'was')} in {count(bad)} of {count(windows)} seconds,"
+        f"{beyond_limit(objective, 'was')} in {count(bad)} of {count(windows)} seconds,"
         f" {ratio(objective.budget)} allowed"
     )
 
@@ -143,89 +115,12 @@ def because(cause: Cause, signals: tuple[SignalSummary, ...]) -> str:
             return f"the time was lost between client and server{seen}"
 
 
-def unseen(objectives: tuple[SignalObjective, ...]) -> str:
-    """Objectives that were not judged, for their signals were never seen."""
-    texts = " and ".join(repr(objective.text) for objective in objectives)
-    names = ", ".join(dict.fromkeys(objective.signal for objective in objectives))
-    return f"{texts} not judged, for {names} was never seen"
-
-
 def check(failed_at: float, rate: float) -> str:
     """Why a check probe is sent."""
     return (
         f"nearly everything failed at {format_rate(failed_at)}: does the target still answer"
         f" at {format_rate(rate)}"
     )
-
-
-def answered(
-    known: Interval, objective: Objective | SignalObjective, cost: Cost, strategy: StrategyName
-) -> str:
-    """The capacity, how sure it is, what limits it and what it cost."""
-    low, high = format_rate(known.low), format_rate(known.high)
-    between = f"between {low} and {high}"
-    sure = f"90 % sure {between}" if strategy == "bayes" else f"{between} by single verdicts"
-    return (
-        f"{format_rate(known.estimate)}, {sure}: above it {_overrun(objective)}; {_spending(cost)}"
-    )
-
-
-def told(reason: str, cost: Cost) -> str:
-    """A strategy's own words, and what they cost."""
-    return f"{reason}; {_spending(cost)}"
-
-
-def beyond(status: Status, rate: float, cost: Cost) -> str:
-    """Even the last rate of the range said the same."""
-    if status == "at_least":
-        return (
-            f"even the highest rate asked for, {format_rate(rate)}, meets every objective;"
-            f" raise search.to to find the limit; {_spending(cost)}"
-        )
-    return (
-        f"even the lowest rate asked for, {format_rate(rate)}, misses an objective;"
-        f" lower search.from or look at the target; {_spending(cost)}"
-    )
-
-
-def spent(goal: Goal, known: Interval | None) -> str:
-    """The budget ran out first."""
-    start = f"the budget of {format_duration(goal.budget_s)} is spent"
-    if known is None:
-        return f"{start} before any rate could be bounded; allow more in search.budget"
-    return (
-        f"{start} and the capacity is known only to lie between {format_rate(known.low)} and"
-        f" {format_rate(known.high)}, {ratio(known.width)} wide where"
-        f" {format_ratio(goal.precision)} was asked for; allow more in search.budget"
-    )
-
-
-def not_steady(summary: WarmUpSummary | None) -> str:
-    """No interval, for the target was still changing."""
-    if summary is None:
-        return "the target was not warmed up before the budget was spent"
-    return f"the target was not steady, so no interval is given: {summary.reason}"
-
-
-def voids(in_a_row: int, reason: str) -> str:
-    """The generator could not measure."""
-    return f"{in_a_row} probes in a row were void, nothing was learned of the target: {reason}"
-
-
-def unmatched(objectives: tuple[Objective, ...]) -> str:
-    """Objectives by which nothing was judged."""
-    names = dict.fromkeys(o.request_name for o in objectives if o.request_name is not None)
-    if not names:
-        return f"no request had what {_texts(objectives)} asks for; check what the user reports"
-    quoted = " nor ".join(repr(name) for name in names)
-    return (
-        f"no request was named {quoted}: check the request names of the user and of"
-        f" {_texts(objectives)}"
-    )
-
-
-def _texts(objectives: tuple[Objective, ...]) -> str:
-    return " and ".join(repr(objective.text) for objective in objectives)
 
 
 def longer_look(rate: float) -> str:
@@ -241,108 +136,13 @@ def repeated(front_s: float) -> str:
     )
 
 
-def drifting(drifts: tuple[Drift, ...]) -> str:
-    """No interval, for it was not one target that was measured."""
-    return (
-        f"the target was not steady, so no interval is given: it became another one"
-        f" {len(drifts)} times; in probe {drifts[-1].at_probe}, {drifts[-1].reason}"
-    )
-
-
-def too_short(longest_s: float, relaxation_s: float) -> str:
-    """No interval, for the probes cannot have seen the target's slow swings."""
-    return (
-        f"the probes near the capacity measured {duration(longest_s)} at most, less than three"
-        f" times what the target takes to forget a backlog, {duration(relaxation_s)} or more, so no"
-        " interval is given; a tighter limit relaxes faster"
-    )
-
-
-def stopped_answering(seen: Silence, passed: tuple[float, int]) -> str:
-    """It answered once."""
-    rate, probe = passed
-    return (
-        f"the target stopped answering: {_failing(seen)}, where probe {probe} had passed"
-        f" at {format_rate(rate)}"
-    )
-
-
-def never_answered(seen: Silence) -> str:
-    """It never did."""
-    return f"the target does not answer: {_failing(seen)}, and no probe ever passed"
-
-
-def strict_differs(seen: Stalling, strict: float, estimate: float, answer: str) -> str:
-    """Stalls cost so much of the capacity that it must be said first."""
-    if strict <= 0:
-        return f"inside the SLO no rate at all, for {_stalling(seen)}; between them {answer}"
-    less = ratio(1 - strict / estimate)
-    return (
-        f"{format_rate(strict)} inside the SLO, {less} less than between stalls, for"
-        f" {_stalling(seen)}; between them {answer}"
-    )
-
-
-def only_stalls(seen: Stalling, answer: str) -> str:
-    """No strict capacity."""
-    return (
-        f"no rate meets the SLO, for the stalls alone spend its budget: {_stalling(seen)};"
-        f" between them {answer}"
-    )
-
-
-def _stalling(seen: Stalling) -> str:
-    times = "once" if seen.count == 1 else f"{count(seen.count)} times"
-    errors = f", and {count(seen.failed)} arrivals failed in it" if seen.failed else ""
-    return f"the target stalled {times}, for {ratio(seen.ratio)} of the time{errors}"
-
-
-def gate(goal: Goal, status: Status, safe: float | None, *, stalling: bool = False) -> str:
-    """Whether the required rate is reached."""
-    assert goal.require is not None
-    require = format_rate(goal.require)
-    if status == "answered" and safe is not None:
-        side = "reaches" if safe >= goal.require else "is below"
-        return f"the safe capacity, {format_rate(safe)}, {side} the required {require}"
-    if status == "at_least" and goal.require <= goal.high:
-        return f"even {format_rate(goal.high)} passed, {require} was required"
-    if stalling:
-        return f"stalls alone break the SLO at any rate, {require} was required"
-    if status == "at_most" and goal.require >= goal.low:
-        return f"even {format_rate(goal.low)} failed, {require} was required"
-    return f"the run cannot tell whether {require} is carried"
-
-
 def _fault(objective: Objective) -> str:
     if objective.limit_s is not None:
         return f"were over {format_duration(objective.limit_s)}"
     return "failed" if objective.kind == "error_ratio" else "were bad"
 
 
-def _overrun(objective: Objective | SignalObjective) -> str:
-    if isinstance(objective, SignalObjective):
-        share = format_ratio(objective.budget)
-        return f"{_beyond(objective)} in more than {share} of the seconds"
-    if objective.quantile is not None and objective.limit_s is not None:
-        name = f"p{100 * objective.quantile:.4g}"
-        return f"{objective.metric} {name} exceeds {format_duration(objective.limit_s)}"
-    if objective.kind == "error_ratio":
-        return f"more than {format_ratio(objective.budget)} of arrivals fail"
-    return f"goodput falls below {format_ratio(1 - objective.budget)}"
-
-
-def _beyond(objective: SignalObjective, verb: str = "is") -> str:
+def beyond_limit(objective: SignalObjective, verb: str = "is") -> str:
+    """On which side of its limit a signal is that misses its objective."""
     side = "below" if objective.at_least else "above"
     return f"{objective.signal} {verb} {side} {objective.limit:g}"
-
-
-def _spending(cost: Cost) -> str:
-    return f"{cost.probes} probes, {count(cost.requests)} arrivals"
-
-
-def _failing(seen: Silence) -> str:
-    kind = f" ({seen.error})" if seen.error else ""
-    return (
-        f"{ratio(seen.error_ratio)} of {count(seen.arrivals)} arrivals at"
-        f" {format_rate(seen.rate)} failed{kind}"
-    )

@@ -16,20 +16,17 @@ from contract.report import FleetReport
 from contract.units import Rate, Seconds
 from controller.search import explain, stalls, steadiness, stop_rules, tally, void_rules, watching
 from controller.search.capacity import Search
-from controller.search.clustering import blocks, clustering, exceedance_clustering
 from controller.search.estimate import Belief
+from controller.search.evidence import evidence_of, measured_s
 from controller.search.fronts import front_cut_s
 from controller.search.journal import Measured
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
-from controller.search.relaxation import autocorrelation_s
 from controller.search.stop_rules import Stop
 from controller.search.tally import Setting, Tally
 from controller.search.watching import Watch
 from controller.search.windows import windows_of
 
 END_GRACE_S = 1.0
-FEWEST_BAD = 5
-"""Of fewer bad arrivals nobody can tell whether they come in clusters."""
 SCALE_TIMES, SCALE_FEWEST = 3.0, 2
 """A scale probe is no verdict: it fails at so many budgets, and more than a cold start's few."""
 
@@ -187,30 +184,8 @@ def _passed(setting: Setting, seen: Tally) -> bool:
 
 
 def _evidence(trial: Trial, stop: Stop) -> Evidence:
-    setting, whole = trial.setting, trial.tally
-    found = stalls.found(setting, whole)
-    trial = replace(trial, tally=stop.seen or tally.without(whole, found.buckets))
-    seen = trial.tally
-    censored = bool(stop.spoiled)
-    times = tally.service_times(seen)
-    median_s = times.quantile(0.5)
-    evidence = Evidence(
-        offered_per_s=stop_rules.realised_per_s(setting, seen, to_end=censored),
-        judged=_out_of(trial, stop),
-        bad=seen.known_bad,
-        clustering=_clusterings(trial),
-        censored=censored,
-        saturated_per_s=stop_rules.saturated_per_s(setting, whole) if censored else None,
-        relaxation_s=_autocorrelation_s(trial),
-        measured_s=_measured_s(trial),
-        median_s=None if math.isnan(median_s) else Seconds(median_s),
-        stalls=found.stalls,
-        watched_s=whole.through_s,
-        burst=found.burst,
-        bad_clustering=() if censored else _bad_clusterings(trial),
-        mean_s=Seconds(times.sum_s / times.count) if times.count else None,
-    )
-    return watching.with_signals(evidence, setting.goal, _signals(trial))
+    evidence = evidence_of(trial.setting, trial.tally, stop)
+    return watching.with_signals(evidence, trial.setting.goal, _signals(trial))
 
 
 def _agreed(trial: Trial) -> bool:
@@ -222,73 +197,6 @@ def _agreed(trial: Trial) -> bool:
 
 def _signals(trial: Trial) -> watching.Judged:
     return watching.judged(trial.watch, trial.setting.goal, trial.setting.probe)
-
-
-def _out_of(trial: Trial, stop: Stop) -> tuple[int, ...]:
-    """What the bad ones are out of: a curtailed probe knows its bad count to its planned end."""
-    seen = trial.tally
-    if not stop.spoiled:
-        return seen.known
-    left_out = sum(trial.setting.is_judged(index) for index in seen.left_out)
-    planned = round(trial.setting.planned - left_out * tally.BUCKET_S * trial.setting.probe.rate)
-    whole = max(planned, 1) if stop.rule.startswith("R1") else 0
-    return tuple(
-        max(known, whole, 1) if index in stop.spoiled else 0
-        for index, known in enumerate(seen.known)
-    )
-
-
-def _clusterings(trial: Trial) -> tuple[float | None, ...]:
-    windows = [(b.index, b.response_time) for b in trial.tally.buckets if b.response_time.count]
-    of_times = exceedance_clustering(windows) if windows else None
-    return tuple(
-        _error_clustering(trial) if objective.kind == "error_ratio" else _told(objective, of_times)
-        for objective in trial.setting.goal.objectives
-    )
-
-
-def _told(objective: Objective, of_times: float | None) -> float | None:
-    """Response times say nothing of how the times to tokens cluster."""
-    return None if objective.metric in ("ttft", "itl", "tpot") else of_times
-
-
-def _bad_clusterings(trial: Trial) -> tuple[float | None, ...]:
-    buckets = trial.tally.buckets
-    if not buckets:
-        return ()
-    found = []
-    for index in range(len(trial.tally.judged)):
-        bad = blocks([(b.index, b.bad[index] if b.bad else 0) for b in buckets])
-        judged = blocks([(b.index, b.judged[index] if b.judged else 0) for b in buckets])
-        enough = sum(bad) >= FEWEST_BAD
-        found.append(clustering(judged, bad) if enough else None)
-    return tuple(found)
-
-
-def _error_clustering(trial: Trial) -> float | None:
-    buckets = trial.tally.buckets
-    if not buckets:
-        return None
-    faults = blocks([(b.index, b.failed + b.timed_out) for b in buckets])
-    decided = blocks([(b.index, b.succeeded + b.failed + b.timed_out) for b in buckets])
-    return clustering(decided, faults)
-
-
-def _autocorrelation_s(trial: Trial) -> Seconds | None:
-    probe, samples = trial.setting.probe, trial.tally.samples
-    judged = [s for s in samples if probe.judged_from_s < s.through_s <= probe.duration_s + 1e-6]
-    if len(judged) < 2:
-        return None
-    step_s = (judged[-1].through_s - judged[0].through_s) / (len(judged) - 1)
-    stalled = trial.tally.left_out
-    clear = [s.in_flight for s in judged if int(s.through_s / tally.BUCKET_S - 1e-9) not in stalled]
-    return autocorrelation_s(clear, step_s)
-
-
-def _measured_s(trial: Trial) -> Seconds:
-    probe = trial.setting.probe
-    until_s = min(trial.tally.through_s, probe.duration_s)
-    return Seconds(max(until_s - probe.judged_from_s, 0.0))
 
 
 def _judged_reason(trial: Trial) -> str:
@@ -317,7 +225,7 @@ def _quantile_s(objective: Objective, seen: Tally) -> float | None:
 
 def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
     setting, seen = trial.setting, trial.tally
-    measured_s = _measured_s(trial)
+    judged_s = measured_s(setting, seen)
     achieved_per_s = 0.0
     if seen.samples:
         achieved_per_s, _ = tally.per_second(seen.samples, setting.probe.judged_from_s)
@@ -328,7 +236,7 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
         reason=reason,
         response_time=_quantiles(tally.response_times(seen)),
         service_time=_quantiles(tally.service_times(seen)),
-        sent_per_s=Rate(seen.sent / measured_s if measured_s > 0 else 0.0),
+        sent_per_s=Rate(seen.sent / judged_s if judged_s > 0 else 0.0),
         achieved_per_s=Rate(achieved_per_s),
         requests=seen.requests,
         bad_requests=seen.bad_any + seen.over_any,

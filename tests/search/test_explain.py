@@ -6,14 +6,14 @@ import pytest
 
 from contract.objectives import parse_objective
 from contract.units import Rate
-from controller.search import explain
+from controller.search import explain, explain_answer
 from controller.search.answer import Interval
 from tests.helpers.builders import a_goal
 
 P99 = parse_objective("p99 response_time <= 150ms")
 ERRORS = parse_objective("error_ratio <= 0.1%")
 KNOWN = Interval(Rate(229.0), Rate(236.0), Rate(243.0))
-COST = explain.Cost(14, 61_000)
+COST = explain_answer.Cost(14, 61_000)
 
 
 @pytest.mark.parametrize(
@@ -28,22 +28,22 @@ COST = explain.Cost(14, 61_000)
             "over 4,012 arrivals 0.2 % failed, 0.1 % allowed",
         ),
         (
-            explain.answered(KNOWN, P99, COST, "bayes"),
+            explain_answer.answered(KNOWN, P99, COST, "bayes"),
             (
                 "236/s, 90 % sure between 229/s and 243/s: above it response_time p99 exceeds 150ms;"
                 " 14 probes, 61,000 arrivals"
             ),
         ),
         (
-            explain.answered(KNOWN, ERRORS, COST, "binary"),
+            explain_answer.answered(KNOWN, ERRORS, COST, "binary"),
             (
                 "236/s, between 229/s and 243/s by single verdicts: above it more than 0.1% of"
                 " arrivals fail; 14 probes, 61,000 arrivals"
             ),
         ),
         (
-            explain.stopped_answering(
-                explain.Silence(1.0, 312, 50.0, "ConnectionRefusedError"), (200.0, 3)
+            explain_answer.stopped_answering(
+                explain_answer.Silence(1.0, 312, 50.0, "ConnectionRefusedError"), (200.0, 3)
             ),
             (
                 "the target stopped answering: 100 % of 312 arrivals at 50/s failed"
@@ -51,7 +51,7 @@ COST = explain.Cost(14, 61_000)
             ),
         ),
         (
-            explain.spent(a_goal(precision=0.04), KNOWN),
+            explain_answer.spent(a_goal(precision=0.04), KNOWN),
             (
                 "the budget of 10min is spent and the capacity is known only to lie between 229/s and"
                 " 243/s, 5.9 % wide where 4% was asked for; allow more in search.budget"
