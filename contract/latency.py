@@ -11,6 +11,7 @@ in the narrowest width that holds them.
 
 import math
 import struct
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -63,6 +64,14 @@ class Histogram:
         histogram = cls()
         histogram.record_many(values_s)
         return histogram
+
+    @classmethod
+    def summed(cls, histograms: Iterable["Histogram"]) -> "Histogram":
+        """All the values of several."""
+        total = cls()
+        for histogram in histograms:
+            total.merge(histogram)
+        return total
 
     @property
     def counts(self) -> Counts:

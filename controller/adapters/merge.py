@@ -156,7 +156,7 @@ class Merge:
             buckets=merge_buckets(b for r in reports for b in r.buckets),
             ticks=self._ticks.merged(reports),
             in_flight=_merge_in_flight(i for s in alive.values() for i in s.in_flight),
-            send_lag=_merge_histograms(r.send_lag for r in reports),
+            send_lag=Histogram.summed(r.send_lag for r in reports),
             requests=sum(r.requests for r in reports),
             errors=_merge_errors(e for r in reports for e in r.errors),
             health=tuple((w, s.health) for w, s in alive.items()),
@@ -238,13 +238,6 @@ def _merge_in_flight(entries: Iterable[InFlight]) -> tuple[InFlight, ...]:
         over_limit = _added_each(known.over_limit, entry.over_limit)
         by_index[entry.index] = InFlight(entry.index, known.count + entry.count, over_limit)
     return tuple(by_index[index] for index in sorted(by_index))
-
-
-def _merge_histograms(histograms: Iterable[Histogram]) -> Histogram:
-    total = Histogram()
-    for histogram in histograms:
-        total.merge(histogram)
-    return total
 
 
 def _merge_errors(errors: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

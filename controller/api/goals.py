@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from contract.address import AddressError, host_port, is_loopback
-from controller.api.schemas.fields import Rules
+from controller.api.schemas.reading import Rules
 
 LOCUSTFILES = Path(__file__).parents[2] / "locustfiles"
 

@@ -13,7 +13,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from contract.messages import Hello
-from controller.api.schemas.fields import Rules
+from controller.api.schemas.reading import Rules
 from controller.api.stream import Pace
 from controller.ports import Artefacts, Clock, RunRecord
 from controller.run.live import Update

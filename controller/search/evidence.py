@@ -17,6 +17,7 @@ from controller.search.probe import Evidence
 from controller.search.relaxation import autocorrelation_s
 from controller.search.stop_rules import Stop
 from controller.search.tally import Setting, Tally
+from controller.search.times import service_times
 
 FEWEST_BAD = 5
 """Of fewer bad arrivals nobody can tell whether they come in clusters."""
@@ -27,7 +28,7 @@ def evidence_of(setting: Setting, whole: Tally, stop: Stop) -> Evidence:
     found = stalls.found(setting, whole)
     seen = stop.seen or tally.without(whole, found.buckets)
     censored = bool(stop.spoiled)
-    times = tally.service_times(seen)
+    times = service_times(seen.buckets)
     median_s = times.quantile(0.5)
     return Evidence(
         offered_per_s=stop_rules.realised_per_s(setting, seen, to_end=censored),

@@ -169,7 +169,7 @@ def only_stalls(seen: Stalling, answer: str) -> str:
 
 def _stalling(seen: Stalling) -> str:
     times = "once" if seen.count == 1 else f"{count(seen.count)} times"
-    errors = f", and {count(seen.failed)} arrivals failed in it" if seen.failed else ""
+    errors = f", and {count(seen.failed)} arrivals failed meanwhile" if seen.failed else ""
     return f"the target stalled {times}, for {ratio(seen.ratio)} of the time{errors}"
 
 

@@ -12,20 +12,18 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-import numpy as np
-
-from contract.latency import BUCKETS, GAMMA, MIN_S, Histogram
+from contract.latency import Histogram
 from contract.report import BUCKET_NS, DueBucket, FleetReport, InFlight, Ledger, Tick
 from contract.units import Rate, Seconds
 from controller.search.estimate import Belief
 from controller.search.goal import Goal
 from controller.search.probe import Probe
+from controller.search.times import sum_log
 from controller.search.windows import compacted
 
 BUCKET_S = BUCKET_NS / 1e9
 RATE_SPAN_S = 1.0
 """Completions per second are counted over this."""
-_LOG_TIMES = np.log(MIN_S) + (np.arange(BUCKETS) + 0.5) * np.log(GAMMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,18 +213,6 @@ def behind(tally: Tally, from_s: float) -> Tally:
     return _limited(tally, buckets, waiting)
 
 
-def judged_levels(tally: Tally, first: int) -> list[float]:
-    """Mean ln(service time) of the due buckets from `first` on; nan where nothing was answered."""
-    sums: dict[int, tuple[int, float]] = {}
-    for bucket in tally.buckets:
-        count, total = sums.get(bucket.index, (0, 0.0))
-        added = float(bucket.service_time.counts @ _LOG_TIMES) if bucket.service_time.count else 0.0
-        sums[bucket.index] = count + bucket.service_time.count, total + added
-    nothing = (0, 0.0)
-    found = (sums.get(index, nothing) for index in range(first, max(sums, default=first) + 1))
-    return [total / count if count else math.nan for count, total in found]
-
-
 def scheduled(tally: Tally, until_s: float) -> int:
     """Judged arrivals due before `until_s`; reports tell of later ones too."""
     return sum(b.scheduled - b.cancelled for b in tally.buckets if ends_by(b.index, until_s))
@@ -240,16 +226,6 @@ def ends_by(index: int, until_s: float) -> bool:
 def whole_s(seconds: float) -> Seconds:
     """As many whole due buckets as fit."""
     return Seconds(math.floor((seconds + 1e-6) / BUCKET_S) * BUCKET_S)
-
-
-def response_times(tally: Tally) -> Histogram:
-    """Response times of the judged arrivals."""
-    return _sum(bucket.response_time for bucket in tally.buckets)
-
-
-def service_times(tally: Tally) -> Histogram:
-    """Service times of the judged arrivals."""
-    return _sum(bucket.service_time for bucket in tally.buckets)
 
 
 def per_second(samples: Sequence[Sample], since_s: float) -> tuple[float, int]:
@@ -275,7 +251,7 @@ def _levels(setting: Setting, buckets: Iterable[DueBucket]) -> tuple[Level, ...]
     if setting.probe.purpose not in ("warm_up", "sentinel"):
         return ()
     return tuple(
-        Level(b.index, b.service_time.count, float(b.service_time.counts @ _LOG_TIMES))
+        Level(b.index, b.service_time.count, sum_log(b.service_time))
         for b in buckets
         if b.service_time.count
     )
@@ -306,10 +282,3 @@ def _merged(
     counts = Counter(dict(left))
     counts.update(dict(right))
     return tuple(counts.most_common(20))
-
-
-def _sum(histograms: Iterable[Histogram]) -> Histogram:
-    total = Histogram()
-    for histogram in histograms:
-        total.merge(histogram)
-    return total

@@ -23,6 +23,7 @@ from controller.search.journal import Measured
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
 from controller.search.stop_rules import Stop
 from controller.search.tally import Setting, Tally
+from controller.search.times import judged_levels, response_times, service_times
 from controller.search.watching import Watch
 from controller.search.windows import windows_of
 
@@ -109,7 +110,7 @@ def _front_cut_s(trial: Trial, stalled: frozenset[int]) -> Seconds:
         return Seconds(0.0)
     first = math.ceil(probe.judged_from_s / tally.BUCKET_S - 1e-6)
     clear = tally.without(trial.tally, stalled)
-    return front_cut_s(tally.judged_levels(clear, first), tally.BUCKET_S)
+    return front_cut_s(judged_levels(clear.buckets, first), tally.BUCKET_S)
 
 
 def _behind(trial: Trial, cut_s: Seconds) -> Trial:
@@ -217,9 +218,9 @@ def _quantile_s(objective: Objective, seen: Tally) -> float | None:
     if objective.quantile is None or objective.request_name is not None:
         return None
     if objective.metric in ("response_time", "e2e"):
-        return tally.response_times(seen).quantile(objective.quantile)
+        return response_times(seen.buckets).quantile(objective.quantile)
     if objective.metric == "service_time":
-        return tally.service_times(seen).quantile(objective.quantile)
+        return service_times(seen.buckets).quantile(objective.quantile)
     return None
 
 
@@ -234,8 +235,8 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
         verdict=verdict,
         rule=rule,
         reason=reason,
-        response_time=_quantiles(tally.response_times(seen)),
-        service_time=_quantiles(tally.service_times(seen)),
+        response_time=_quantiles(response_times(seen.buckets)),
+        service_time=_quantiles(service_times(seen.buckets)),
         sent_per_s=Rate(seen.sent / judged_s if judged_s > 0 else 0.0),
         achieved_per_s=Rate(achieved_per_s),
         requests=seen.requests,

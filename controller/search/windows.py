@@ -74,14 +74,14 @@ def merged(buckets: Sequence[DueBucket]) -> DueBucket:
         index=max(bucket.index for bucket in buckets),
         judged=_columns(bucket.judged for bucket in buckets),
         bad=_columns(bucket.bad for bucket in buckets),
-        response_time=_sum(bucket.response_time for bucket in buckets),
-        service_time=_sum(bucket.service_time for bucket in buckets),
+        response_time=Histogram.summed(bucket.response_time for bucket in buckets),
+        service_time=Histogram.summed(bucket.service_time for bucket in buckets),
         **{name: sum(getattr(bucket, name) for bucket in buckets) for name in _COUNTS},
     )
 
 
 def _window(from_s: Seconds, part: Sequence[DueBucket], seen: Sequence[Sample]) -> Window:
-    times = _sum(bucket.response_time for bucket in part)
+    times = Histogram.summed(bucket.response_time for bucket in part)
     decided = sum(b.succeeded + b.failed + b.timed_out + b.shed_overdue for b in part)
     span_s = seen[-1].through_s - seen[0].through_s
     done = seen[-1].succeeded - seen[0].succeeded
@@ -114,10 +114,3 @@ def _samples(
 
 def _columns(rows: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(sum(column) for column in zip(*rows, strict=True))
-
-
-def _sum(histograms: Iterable[Histogram]) -> Histogram:
-    total = Histogram()
-    for histogram in histograms:
-        total.merge(histogram)
-    return total

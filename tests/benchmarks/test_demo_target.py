@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.demo_target import SETTINGS, Row, line, meets_aims, read, summary, write
 from controller.api.schemas.faults import goal_of
-from controller.api.schemas.fields import Rules
+from controller.api.schemas.reading import Rules
 
 
 def row(**changes: Any) -> Row:

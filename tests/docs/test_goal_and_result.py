@@ -12,7 +12,7 @@ from contract.units import Rate, Seconds
 from controller.api.documented import goal_schema
 from controller.api.problems import OF_ERROR
 from controller.api.schemas.faults import goal_of
-from controller.api.schemas.fields import Rules
+from controller.api.schemas.reading import Rules
 from controller.report.result import result_of
 from controller.search.answer import Capacity, Drift, Gate, Status, WarmUpSummary
 from controller.search.goal import StrategyName

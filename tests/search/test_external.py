@@ -105,7 +105,14 @@ def stalling(asked: Goal, seconds: float, watched_s: float) -> Capacity:
     step = propose(search)
     assert isinstance(step, Probe)
     stall = Stall(
-        Seconds(5.0), Seconds(5.0 + seconds), Seconds(6.0), 60.0, 5, judged=(150,), bad=(40,)
+        Seconds(5.0),
+        Seconds(5.0 + seconds),
+        Seconds(6.0),
+        60.0,
+        5,
+        judged=(150,),
+        bad=(40,),
+        failed=7,
     )
     outcome = measured(step)
     assert outcome.evidence is not None
@@ -124,6 +131,7 @@ def test_stalls_are_counted_in_strict_and_safe_beside_the_advisors_estimate() ->
     assert answer.exit_status == 1
     assert "inside the SLO" in answer.reason
     assert "the target stalled once" in answer.reason
+    assert "7 arrivals failed meanwhile" in answer.reason
     assert "between them 180/s, says the advisor" in answer.reason
 
 

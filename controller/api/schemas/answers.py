@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from controller.api.schemas.view import Number, Shown
+from controller.api.schemas.shown import Number, Shown
 from controller.search.answer import Status
 from controller.search.view import State
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from contract.units import Rate, format_rate
-from controller.api.schemas.fields import NOT_GIVEN
+from controller.api.schemas.reading import NOT_GIVEN
 from controller.errors import Fault
 from controller.search.goal import StrategyName
 

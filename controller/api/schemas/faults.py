@@ -11,8 +11,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from controller.api.schemas.fields import HIDDEN, Rules
-from controller.api.schemas.goal import GoalDocument, is_secret
+from controller.api.schemas.goal import GoalDocument
+from controller.api.schemas.headers import is_secret
+from controller.api.schemas.reading import HIDDEN, Rules
 from controller.errors import Fault, GoalRefused
 from controller.search.goal import Goal, GoalInvalid
 

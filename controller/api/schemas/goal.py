@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
@@ -24,8 +22,6 @@ from contract.objectives import Objective
 from contract.units import Rate, Seconds, format_duration, format_rate
 from controller.api.schemas.by_strategy import NEEDS, by_strategy, misfit
 from controller.api.schemas.fields import (
-    HIDDEN,
-    NOT_GIVEN,
     DurationField,
     LawField,
     ObjectiveField,
@@ -34,7 +30,6 @@ from controller.api.schemas.fields import (
     RateField,
     RequestsField,
     ResponseHeaderField,
-    Rules,
     SpikesField,
     StrategyField,
     SwitchField,
@@ -42,8 +37,9 @@ from controller.api.schemas.fields import (
     UrlField,
     UserField,
     WarmUpField,
-    refuse,
 )
+from controller.api.schemas.headers import header_faults, option_faults
+from controller.api.schemas.reading import NOT_GIVEN, Rules, refuse
 from controller.api.schemas.signals import (
     SignalsDocument,
     address_faults,
@@ -58,17 +54,6 @@ from controller.search.signal_objectives import SignalObjective
 _SEED_END = 2**64
 _TIMEOUT_OVER_LIMIT = 10
 _NO_LIMIT_TIMEOUT_S = Seconds(10.0)
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SECRET_HEADER = re.compile(
-    r"auth|cookie|token|secret|password|key|credential|session", re.IGNORECASE
-)
-_RESERVED_PREFIX = "TONNAGE_"
-
-
-def is_secret(name: str) -> bool:
-    """Whether a value under that name must be neither written down nor repeated."""
-    return _SECRET_HEADER.search(name) is not None
 
 
 def _one_or_many(value: Any) -> Any:
@@ -102,7 +87,7 @@ class WorkloadDocument(_Part):
     @field_validator("options")
     @classmethod
     def _no_secrets(cls, options: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        faults = tuple(_option_faults("workload.options", options))
+        faults = tuple(option_faults("workload.options", options))
         if faults:
             refuse(*faults)
         return options
@@ -196,7 +181,7 @@ class GoalDocument(_Part):
     @field_validator("headers")
     @classmethod
     def _safe_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        faults = [f for name, value in headers.items() for f in _header_faults(name, value)]
+        faults = [f for name, value in headers.items() for f in header_faults(name, value)]
         if faults:
             refuse(*faults)
         return headers
@@ -299,52 +284,3 @@ class GoalDocument(_Part):
 def _largest_limit_s(objectives: Iterable[Objective | SignalObjective]) -> float:
     limits_s = (o.limit_s for o in objectives if isinstance(o, Objective))
     return max((float(limit_s) for limit_s in limits_s if limit_s is not None), default=0.0)
-
-
-def _option_faults(field: str, value: JsonValue) -> Iterator[Fault]:
-    """What is wrong with headers anywhere in the options, which are written down as they are."""
-    if isinstance(value, list):
-        for position, entry in enumerate(value):
-            yield from _option_faults(f"{field}.{position}", entry)
-    elif isinstance(value, dict):
-        for name, part in value.items():
-            if name.lower() == "headers" and isinstance(part, dict):
-                for header, text in part.items():
-                    yield from _option_header_faults(f"{field}.{name}.{header}", header, text)
-            else:
-                yield from _option_faults(f"{field}.{name}", part)
-
-
-def _option_header_faults(field: str, name: str, value: JsonValue) -> Iterator[Fault]:
-    text = value if isinstance(value, str) else json.dumps(value)
-    if is_secret(name):
-        fix = (
-            "looks like a secret, which options do not hide: leave it out here and write "
-            f"headers: {{{name}: ${{NAME}}}} at the top of the goal"
-        )
-        yield Fault(field, HIDDEN, fix)
-    elif _REFERENCE.search(text):
-        fix = (
-            f"${{NAME}} is not filled in here: write headers: {{{name}: {text}}} at the top of "
-            "the goal"
-        )
-        yield Fault(field, text, fix)
-    else:
-        yield from (replace(fault, field=field) for fault in _header_faults(name, text))
-
-
-def _header_faults(name: str, value: str) -> Iterator[Fault]:
-    field = f"headers.{name}"
-    names = _REFERENCE.findall(value)
-    if not _HEADER_NAME.fullmatch(name):
-        yield Fault(field, name, "is not a header name: write letters, digits and dashes")
-    if not (value.isascii() and value.isprintable()):
-        yield Fault(field, HIDDEN, "write printable ASCII on one line")
-    for reserved in (n for n in names if n.upper().startswith(_RESERVED_PREFIX)):
-        fix = f"names that begin with {_RESERVED_PREFIX} are Tonnage's own: use another name"
-        yield Fault(field, f"${{{reserved}}}", fix)
-    if is_secret(name) and not names:
-        fix = (
-            f"looks like a secret: write {name}: ${{NAME}} and set NAME in the workers' environment"
-        )
-        yield Fault(field, HIDDEN, fix)

@@ -11,13 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from contract.address import AddressError, host_port
 from contract.objectives import Objective
-from controller.api.schemas.fields import (
-    PatternField,
-    PresetField,
-    Rules,
-    SignalsUrlField,
-    refuse,
-)
+from controller.api.schemas.fields import PatternField, PresetField, SignalsUrlField
+from controller.api.schemas.reading import Rules, refuse
 from controller.errors import Fault
 from controller.search.goal import SignalSource
 from controller.search.presets import PRESETS

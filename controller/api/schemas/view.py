@@ -3,117 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
+from controller.api.schemas.probes import (
+    CurrentShown,
+    MeasuredShown,
+    ProbeShown,
+    current_shown,
+    measured_shown,
+    probe_shown,
+)
+from controller.api.schemas.shown import Number, Shown
 from controller.search.answer import Capacity, Status
-from controller.search.health import State
-from controller.search.journal import Measured
-from controller.search.probe import Cause, Outcome, Probe, Purpose, Quantiles
-from controller.search.view import Decided, RunView
+from controller.search.view import RunView
 from controller.search.view import State as RunState
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Number = Annotated[float | None, BeforeValidator(_finite)]
-"""null where there is no such number."""
-
-
-class Shown(BaseModel):
-    """A value of the outside; every field is present, null where it does not apply."""
-
-    model_config = ConfigDict(
-        from_attributes=True, frozen=True, json_schema_serialization_defaults_required=True
-    )
-
-
-class TimesShown(Shown):
-    """Quantiles of one metric over the judged arrivals."""
-
-    p50_ms: Number
-    p90_ms: Number
-    p99_ms: Number
-
-
-class MetricsShown(Shown):
-    response_time: TimesShown | None
-    service_time: TimesShown | None
-
-
-class SignalShown(Shown):
-    """One of the target's own metrics over a probe."""
-
-    name: str
-    mean: Number
-    highest: Number
-
-
-class ProbeShown(Shown):
-    """A decided probe, and what the search believed after it."""
-
-    number: int
-    purpose: Purpose
-    at: float
-    rate: float
-    offered_per_s: Number
-    sent_per_s: Number
-    achieved_per_s: Number
-    requests: int
-    bad_requests: int
-    error_ratio: Number
-    errors: list[tuple[str, int]]
-    metrics: MetricsShown
-    send_lag_p99_ms: Number
-    verdict: Literal["pass", "fail", "void"]
-    rule: str
-    reason: str
-    seconds: float
-    estimate: Number
-    low: Number
-    high: Number
-    health: State | None
-    signals: list[SignalShown]
-    cause: Cause | None
-
-
-class CurrentShown(Shown):
-    """The probe in progress."""
-
-    number: int
-    purpose: Purpose
-    rate: float
-    rest_s: float
-    ramp_s: float
-    settle_s: float
-    measure_s: float
-    duration_s: float
-    why: str
-    since: float | None = None
-
-
-class MeasuredShown(Shown):
-    """About a second of the probe in progress; rates are of that slice."""
-
-    at: float
-    probe: int
-    through_s: float
-    offered_per_s: Number
-    sent_per_s: Number
-    achieved_per_s: Number
-    bad_ratio: Number
-    p50_ms: Number
-    p90_ms: Number
-    p99_ms: Number
-    in_flight: int
-    send_lag_p99_ms: Number
-    health: State | None
-    limit_ratio: Annotated[Number, Field(description="Largest metric / limit; above 1: violated.")]
-    signals: dict[str, Number]
 
 
 class CapacityShown(Shown):
@@ -224,9 +129,9 @@ class RunShown(Shown):
             budget_s=goal.budget_s if goal else None,
             workers=list(view.workers),
             fleet_rate_per_s=view.fleet_rate_per_s,
-            current=_current(view.current, view.current_since) if view.current else None,
-            curve=[_measured(measured) for measured in view.curve],
-            probes=[_probe(decided) for decided in view.probes],
+            current=current_shown(view.current, view.current_since) if view.current else None,
+            curve=[measured_shown(measured) for measured in view.curve],
+            probes=[probe_shown(decided) for decided in view.probes],
             void_probes=view.void_probes,
             estimate=view.estimate,
             low=view.low,
@@ -259,68 +164,4 @@ def _cost(view: RunView) -> CostShown:
         seconds=view.spent_s,
         requests=sum(o.requests for o in outcomes),
         bad_requests=sum(o.bad_requests for o in outcomes),
-    )
-
-
-def _current(probe: Probe, since: float | None) -> CurrentShown:
-    return CurrentShown.model_validate(probe).model_copy(update={"since": since})
-
-
-def _measured(measured: Measured) -> MeasuredShown:
-    return MeasuredShown(
-        at=measured.at,
-        probe=measured.probe,
-        through_s=measured.through_s,
-        offered_per_s=measured.offered_per_s,
-        sent_per_s=measured.sent_per_s,
-        achieved_per_s=measured.achieved_per_s,
-        bad_ratio=measured.bad_ratio,
-        p50_ms=1000 * measured.p50_s,
-        p90_ms=1000 * measured.p90_s,
-        p99_ms=1000 * measured.p99_s,
-        in_flight=measured.in_flight,
-        send_lag_p99_ms=1000 * measured.send_lag_p99_s,
-        health=measured.health,
-        limit_ratio=measured.limit_ratio,
-        signals=dict(measured.signals),
-    )
-
-
-def _probe(decided: Decided) -> ProbeShown:
-    outcome: Outcome = decided.outcome
-    evidence = outcome.evidence
-    return ProbeShown(
-        number=outcome.probe.number,
-        purpose=outcome.probe.purpose,
-        at=decided.at,
-        rate=outcome.probe.rate,
-        offered_per_s=evidence.offered_per_s if evidence else None,
-        sent_per_s=outcome.sent_per_s,
-        achieved_per_s=outcome.achieved_per_s,
-        requests=outcome.requests,
-        bad_requests=outcome.bad_requests,
-        error_ratio=outcome.error_ratio,
-        errors=list(outcome.errors),
-        metrics=MetricsShown(
-            response_time=_times(outcome.response_time), service_time=_times(outcome.service_time)
-        ),
-        send_lag_p99_ms=1000 * outcome.send_lag_p99_s,
-        verdict=outcome.verdict.value,
-        rule=outcome.rule,
-        reason=outcome.reason,
-        seconds=outcome.seconds,
-        estimate=decided.estimate,
-        low=decided.low,
-        high=decided.high,
-        health=outcome.health,
-        signals=[SignalShown.model_validate(signal) for signal in outcome.signals],
-        cause=outcome.cause,
-    )
-
-
-def _times(quantiles: Quantiles | None) -> TimesShown | None:
-    if quantiles is None:
-        return None
-    return TimesShown(
-        p50_ms=1000 * quantiles.p50_s, p90_ms=1000 * quantiles.p90_s, p99_ms=1000 * quantiles.p99_s
     )
