@@ -16,18 +16,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
-from contract.report import FleetReport
-from contract.units import Seconds, format_rate
+from contract.units import Seconds
 from controller.errors import Fenced, FleetError, FleetLost, PreflightFailed
-from controller.ports import Clock, Fleet, Journal, RateAdvisor, Readiness, Signals
-from controller.run.bounded import cancel, within
+from controller.ports import Clock, Fleet, Journal, RateAdvisor, Signals
+from controller.run.bounded import cancel
 from controller.run.measuring import Measuring
 from controller.run.orders import Order, Orders
+from controller.run.readiness import failure_of, loss, prepared, shortfall
 from controller.run.sampling import Samples, sampling
 from controller.search import features
 from controller.search.advice import Advice, Consult
@@ -52,9 +50,6 @@ from controller.search.probe import Outcome, Probe, Verdict
 from controller.search.signals import source_of
 from controller.search.trial import Trial, begin, conclude, decide, feed, void, watch
 
-BUS_GRACE_S = 30.0
-"""The bus may be gone for this long before the run is given up."""
-RETRY_EVERY_S = 0.5
 ABORT_WITHIN_S = 6.0
 """Beyond the time-out of a request: longest wait for the fleet to confirm that nothing runs."""
 LEAVE_WITHIN_S = 2.0
@@ -174,7 +169,7 @@ class _Conductor:
             capacity = work.result()
         except Fenced:
             with suppress(Fenced):  # it knows, and says nothing more
-                await self._failure_of(self._fleet.release(), LEAVE_WITHIN_S)
+                await failure_of(self._run, self._clock, self._fleet.release(), LEAVE_WITHIN_S)
             raise
         await self._stop_load(f"the run ended: {capacity.status}", self._clock.now(), bound_s)
         await self._note(RunEnded(self._clock.wall(), capacity))
@@ -199,8 +194,8 @@ class _Conductor:
 
     async def _preflight(self) -> None:
         await self._note(PreflightStarted(self._clock.wall()))
-        readiness = await self._prepared(ask_target=True)
-        warnings = (*readiness.warnings, *_shortfall(self._goal, readiness))
+        readiness = await prepared(self._fleet, self._clock, ask_target=True)
+        warnings = (*readiness.warnings, *shortfall(self._goal, readiness))
         warnings = (*warnings, *features.warnings(self._goal.features))
         passed = PreflightPassed(
             self._clock.wall(), readiness.workers, readiness.rate_per_s, warnings
@@ -244,7 +239,7 @@ class _Conductor:
                     trial = feed(trial, report)
                     if report.lost:
                         self._worn = f"lost {', '.join(report.lost)} in probe {probe.number}"
-                        outcome = void(trial, _loss(report))
+                        outcome = void(trial, loss(report))
                         break
                     if (outcome := decide(trial)) is not None:
                         break
@@ -286,45 +281,19 @@ class _Conductor:
         """Prepare whoever is there by now: one worker fewer, or some more."""
         self._worn = None
         try:
-            readiness = await self._prepared(ask_target=False)  # the next probe measures that
+            # Whether the target answers is for the next probe to measure.
+            readiness = await prepared(self._fleet, self._clock, ask_target=False)
         except PreflightFailed as error:
             raise FleetLost(f"{why}, and could not be prepared anew: {error}") from error
         note = f"prepared anew: {why}"
         await self._note(FleetChanged(self._clock.wall(), readiness.workers, note))
 
-    async def _prepared(self, *, ask_target: bool) -> Readiness:
-        """Prepare the fleet, however often the bus goes away within its grace."""
-        give_up_at = self._clock.now() + BUS_GRACE_S
-        while True:
-            try:
-                return await self._fleet.prepare(ask_target=ask_target)
-            except FleetLost as error:
-                if self._clock.now() >= give_up_at:
-                    text = f"the fleet was gone for longer than {BUS_GRACE_S:.0f} s: {error}"
-                    raise FleetLost(text) from error
-            await self._clock.sleep(RETRY_EVERY_S)
-
     async def _stop_load(self, reason: str, since: Seconds, bound_s: float) -> None:
         """Release the fleet and journal what it said. `since` is when the stop was wanted."""
-        failure = await self._failure_of(self._fleet.release(), bound_s)
+        failure = await failure_of(self._run, self._clock, self._fleet.release(), bound_s)
         seconds = Seconds(self._clock.now() - since)
         note = reason if failure is None else f"{reason}; not confirmed: {failure}"
         await self._note(LoadStopped(self._clock.wall(), failure is None, seconds, note))
-
-    async def _failure_of(self, action: Coroutine[Any, Any, None], bound_s: float) -> str | None:
-        """Run `action` for at most `bound_s`; in one sentence why it did not succeed, or None."""
-        task = asyncio.create_task(action)
-        if not await within(self._clock, task, bound_s):
-            await cancel(self._clock, task, RETRY_EVERY_S)
-            return f"no answer within {bound_s:g} s"
-        error = task.exception()
-        if error is None:
-            return None
-        if isinstance(error, Fenced):
-            raise error
-        if not isinstance(error, FleetError):
-            log.error("run %s: releasing the fleet failed", self._run, exc_info=error)
-        return str(error)
 
     async def _note(self, event: Event) -> None:
         await self._journal.append(self._run, event)
@@ -334,30 +303,3 @@ def _is_cancelled() -> bool:
     """Whether this task was told to stop, and cleaning up has hidden it behind another error."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _loss(report: FleetReport) -> str:
-    """Who was lost, and how if that is known."""
-    if report.notes:
-        return f"lost in mid-probe: {'; '.join(report.notes)}"
-    names = ", ".join(report.lost)
-    who = f"worker {names} was" if len(report.lost) == 1 else f"workers {names} were"
-    return f"{who} lost in mid-probe"
-
-
-def _shortfall(goal: Goal, readiness: Readiness) -> tuple[str, ...]:
-    """What the fleet cannot send of what the goal may ask; a rate of 0 is not known.
-
-    Raises:
-        PreflightFailed: not even the lowest rate.
-    """
-    rate_per_s = readiness.rate_per_s
-    if rate_per_s <= 0 or rate_per_s >= goal.high:
-        return ()
-    can = f"the fleet can send about {format_rate(rate_per_s)} together"
-    if rate_per_s < goal.low:
-        field = "search.rate" if goal.strategy == "soak" else "search.from"
-        raise PreflightFailed(
-            f"{can}, which is below {field}, {format_rate(goal.low)}: start more workers"
-        )
-    return (f"{can}, which is below search.to, {format_rate(goal.high)}: a higher probe is void",)
