@@ -203,7 +203,9 @@ def cost_s(goal: Goal, probe: Probe) -> Seconds:
 
 
 def _fitted(search: Search, probe: Probe) -> Probe | None:
-    over_s = cost_s(search.goal, probe) - search.remaining_s
+    """Cut to end within the budget, though its last arrival should wait for its time-out."""
+    last_s = probe.rest_s + probe.duration_s + search.goal.workload.timeout_s + OVERHEAD_S
+    over_s = max(cost_s(search.goal, probe), last_s) - search.remaining_s
     if over_s <= 0:
         return probe
     left_s = math.floor((probe.measure_s - over_s) / _GRID_S) * _GRID_S
