@@ -56,7 +56,7 @@ IDLE_S = 60.0
 """Without load for longer than this, a target may have cooled down."""
 FILLED_TIMES = 2.0
 """After so many service times of an idle target as much is in flight as will be."""
-LONGEST_REST_S = Seconds(10.0)
+LONGEST_REST_S = Seconds(60.0)
 OVERLOADED = ("R1", "R2", "R4")
 """Rules that stop a probe while the target holds more than it can answer."""
 BURSTS_KEPT = 9
@@ -109,7 +109,7 @@ def observe(search: Search, outcome: Outcome) -> Search:
         elapsed_s=Seconds(search.elapsed_s + outcome.seconds),
         requests=search.requests + outcome.requests,
         bad_requests=search.bad_requests + outcome.bad_requests,
-        rest_s=_rest_s(outcome),
+        rest_s=_rest_s(search.goal, outcome),
     )
     idle_s = outcome.seconds - cost_s(search.goal, outcome.probe)
     if idle_s > IDLE_S:
@@ -214,16 +214,19 @@ def _fitted(search: Search, probe: Probe) -> Probe | None:
     return replace(probe, measure_s=Seconds(left_s))
 
 
-def _rest_s(outcome: Outcome) -> Seconds:
+def _rest_s(goal: Goal, outcome: Outcome) -> Seconds:
     """Time to work off what the target may still hold of arrivals the workers gave up on.
 
-    Those in flight when an overload was stopped may yet time out in the drain.
+    Those in flight when an overload was stopped were waited for up to their time-out; what the
+    target cannot have worked off by then is left.
     """
     timed_out = outcome.ledger.timed_out
     if not timed_out and not outcome.rule.startswith(OVERLOADED):
         return Seconds(0.0)
     held = outcome.in_flight_at_end + timed_out
-    return Seconds(min(LONGEST_REST_S, held / max(outcome.achieved_per_s, 1.0)))
+    waited_s = goal.workload.timeout_s if outcome.in_flight_at_end else 0.0
+    left_s = held / max(outcome.achieved_per_s, 1.0) - waited_s
+    return Seconds(min(LONGEST_REST_S, max(left_s, 0.0)))
 
 
 def _noted(search: Search, outcome: Outcome) -> Search:

@@ -231,8 +231,10 @@ def test_what_the_target_still_holds_is_waited_for() -> None:
         cliff(proposed(search)), ledger=Ledger(timed_out=500), achieved_per_s=Rate(100.0)
     )
     assert proposed(observe(search, failed)).rest_s == 5.0
-    backlog = replace(failed, rule="R2 backlog", ledger=Ledger(), in_flight_at_end=200)
-    assert proposed(observe(search, backlog)).rest_s == 2.0
+    backlog = replace(failed, rule="R2 backlog", ledger=Ledger(), in_flight_at_end=900)
+    assert proposed(observe(search, backlog)).rest_s == 9.0 - 2.0  # 2 s until they timed out
+    drained = replace(backlog, in_flight_at_end=200)
+    assert proposed(observe(search, drained)).rest_s == 0.0
     assert proposed(observe(search, replace(backlog, rule="end"))).rest_s == 0.0
 
 
