@@ -56,7 +56,8 @@ IDLE_S = 60.0
 """Without load for longer than this, a target may have cooled down."""
 FILLED_TIMES = 2.0
 """After so many service times of an idle target as much is in flight as will be."""
-LONGEST_REST_S = Seconds(60.0)
+LONGEST_REST_S, LONGEST_REST_RATIO = 60.0, 1 / 8
+"""What would take longer, or more of the time left, is not waited for in whole."""
 OVERLOADED = ("R1", "R2", "R4")
 """Rules that stop a probe while the target holds more than it can answer."""
 BURSTS_KEPT = 9
@@ -109,8 +110,8 @@ def observe(search: Search, outcome: Outcome) -> Search:
         elapsed_s=Seconds(search.elapsed_s + outcome.seconds),
         requests=search.requests + outcome.requests,
         bad_requests=search.bad_requests + outcome.bad_requests,
-        rest_s=_rest_s(search.goal, outcome),
     )
+    search = replace(search, rest_s=_rest_s(search, outcome))
     idle_s = outcome.seconds - cost_s(search.goal, outcome.probe)
     if idle_s > IDLE_S:
         search = rewarm(search)
@@ -214,7 +215,7 @@ def _fitted(search: Search, probe: Probe) -> Probe | None:
     return replace(probe, measure_s=Seconds(left_s))
 
 
-def _rest_s(goal: Goal, outcome: Outcome) -> Seconds:
+def _rest_s(search: Search, outcome: Outcome) -> Seconds:
     """Time to work off what the target may still hold of arrivals the workers gave up on.
 
     Those in flight when an overload was stopped were waited for up to their time-out; what the
@@ -224,9 +225,10 @@ def _rest_s(goal: Goal, outcome: Outcome) -> Seconds:
     if not timed_out and not outcome.rule.startswith(OVERLOADED):
         return Seconds(0.0)
     held = outcome.in_flight_at_end + timed_out
-    waited_s = goal.workload.timeout_s if outcome.in_flight_at_end else 0.0
+    waited_s = search.goal.workload.timeout_s if outcome.in_flight_at_end else 0.0
     left_s = held / max(outcome.achieved_per_s, 1.0) - waited_s
-    return Seconds(min(LONGEST_REST_S, max(left_s, 0.0)))
+    longest_s = min(LONGEST_REST_S, LONGEST_REST_RATIO * search.remaining_s)
+    return Seconds(max(min(left_s, longest_s), 0.0))
 
 
 def _noted(search: Search, outcome: Outcome) -> Search:

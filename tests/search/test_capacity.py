@@ -114,7 +114,14 @@ def test_a_void_probe_moves_nothing_but_counts_and_the_clock(goal: Goal) -> None
         assert interval(after) == interval(search)
         assert (after.strategy, after.opening) == (search.strategy, search.opening)
         assert (after.voids, after.probes) == (search.voids + 1, search.probes + 1)
+        assert counting_as(after, search) == replace(search, rest_s=after.rest_s)
         search = observe(search, cliff(step))
+
+
+def counting_as(after: Search, before: Search) -> Search:
+    """`after` with the counts and the clock of `before`."""
+    names = ("voids", "probes", "void_probes", "void_reason", "elapsed_s", "requests")
+    return replace(after, **{name: getattr(before, name) for name in names})
 
 
 def test_three_voids_in_a_row_end_the_search_with_their_reason(goal: Goal) -> None:
