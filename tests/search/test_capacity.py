@@ -154,6 +154,17 @@ def test_no_probe_is_started_that_could_not_end_within_the_budget(
         assert "budget" in step.reason
 
 
+def test_a_last_arrival_that_hangs_until_its_time_out_ends_within_the_budget(goal: Goal) -> None:
+    workload = replace(goal.workload, timeout_s=Seconds(10.0))
+    goal = replace(goal, budget_s=Seconds(100.0), workload=workload)
+    search = start(goal)
+    while isinstance(step := propose(search), Probe):
+        lasts_s = Seconds(step.rest_s + step.duration_s + 10.0)
+        search = observe(search, replace(cliff(step), seconds=lasts_s))
+    assert search.probes >= 2
+    assert search.elapsed_s <= 100.0
+
+
 def test_even_the_highest_rate_passes(goal: Goal) -> None:
     answer, outcomes = run(replace(goal, high=Rate(100.0)))
     assert answer.status == "at_least"
