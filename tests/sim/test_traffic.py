@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -82,6 +84,18 @@ def test_burstier_arrivals_are_worse_for_the_target() -> None:
     )
     assert plain < 0.001
     assert 0.01 < gamma < switching
+
+
+def test_an_exponential_server_under_gamma_gaps_answers_as_the_closed_form_says() -> None:
+    """GI/M/1 (Kendall 1953): P(T > t) = exp(-mu (1 - s) t), where s = E exp(-mu (1 - s) gap)."""
+    mu, rate, shape, limit_s = 100.0, 50.0, 0.25, 0.15
+    s = 0.5
+    for _ in range(200):
+        s = (1 + mu * (1 - s) / (shape * rate)) ** -shape
+    (found,) = shares(
+        parse("sim://mm1?mean=10ms&arrivals_cv=2"), [LIMIT], rate, seed=1, arrivals=400_000
+    )
+    assert found == pytest.approx(math.exp(-mu * (1 - s) * limit_s), rel=0.1)
 
 
 def test_kept_truths_know_the_traffic_and_are_as_they_were_without() -> None:
