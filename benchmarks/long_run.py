@@ -1,6 +1,6 @@
 """Which share of a simulated target's arrivals is bad in the long run, at one rate?
 
-Poisson arrivals in runs of at most RUN each, with a target of its own, of which the first part is
+Poisson arrivals, or burstier ones where the URL says so, in runs of at most RUN each, with a target of its own, of which the first part is
 left out. Clients that retry make a target's past last, so its runs are of HORIZON_S each, from idle.
 """
 
@@ -67,8 +67,7 @@ def _run(
 ) -> tuple[int, NDArray[np.float64]]:
     arrivals, settling = lengths
     target = address.target(seeds[0] + 1_000 * seeds[1] + 1_000_000 * seeds[2])
-    random = np.random.default_rng((*seeds, _PURPOSE))
-    due_s = np.cumsum(random.standard_exponential(arrivals)) / rate
+    due_s = address.traffic.due_s(rate, arrivals, (*seeds, _PURPOSE))
     bad, told = np.zeros(len(objectives)), 0
     for first in range(0, arrivals, _CHUNK):
         some = due_s[first : first + _CHUNK]

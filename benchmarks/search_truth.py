@@ -31,7 +31,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,7 @@ from contract.objectives import Objective, ObjectiveError, parse_objective
 from controller.errors import GoalRefused
 from controller.sim.address import Address, parse
 from controller.sim.compiled import compile_loops
+from controller.sim.traffic import Traffic
 
 KEPT = Path(__file__).parent / "search" / "truths.json"
 SEEDS = tuple(range(101, 109))
@@ -90,7 +91,7 @@ def truth(
     error: float = ERROR,
     kept: Path | None = KEPT,
 ) -> Truth:
-    """Capacity of the target at `url` under Poisson arrivals, from what is kept where it is known.
+    """Capacity of the target at `url` under its URL's arrivals, Poisson unless it says otherwise, from what is kept where it is known.
 
     `stalls` False leaves them out; `at_s` is when drift and step are looked at; `error` is the
     standard error wanted, relative.
@@ -202,20 +203,24 @@ def digest_of(
 ) -> str:
     """Of everything a truth depends on, however its URL was written."""
     horizon = HORIZON_S if address.family == "retry" else None
-    question = [
+    question: list[Any] = [
         _VERSION,
         address.family,
         sorted(address.values.items()),
         [objective.text for objective in objectives],
         [arrivals, error, SEEDS, horizon],
     ]
+    if address.traffic != Traffic():
+        question.append(asdict(address.traffic))
     return hashlib.sha256(json.dumps(question).encode()).hexdigest()[:16]
 
 
 def _entry(
     address: Address, objectives: Sequence[Objective], arrivals: int, error: float, found: Truth
 ) -> dict[str, Any]:
+    traffic = {} if address.traffic == Traffic() else {"traffic": asdict(address.traffic)}
     return {
+        **traffic,
         "family": address.family,
         "values": dict(sorted(address.values.items())),
         "slo": [objective.text for objective in objectives],
@@ -259,7 +264,7 @@ def check(kept: Path = KEPT, times: float = 4.0) -> list[str]:
     wrong = []
     for entry in _read(kept).values():
         before = _truth_of(entry)
-        address = Address(entry["family"], entry["values"])
+        address = Address(entry["family"], entry["values"], Traffic(**entry.get("traffic", {})))
         slo = tuple(map(parse_objective, entry["slo"]))
         again = simulated(address, slo, error=entry["asked"][1], seeds=OTHER_SEEDS)
         allowed = times * math.hypot(before.standard_error, again.standard_error)

@@ -1,8 +1,9 @@
 """What troubles a target while it is searched, and which of it belongs to the truth?
 
 The noise of a target is part of what it carries in the long run, stalls only of the strict truth,
-and a cold start of neither: capacity is what a warm target carries (docs/capacity.md). So a
-disturbance is pieces of a sim:// URL.
+and a cold start of neither: capacity is what a warm target carries (docs/capacity.md). Bursty
+arrivals are part of both, for a capacity holds for its arrival process. So a disturbance is pieces
+of a sim:// URL.
 """
 
 from __future__ import annotations
@@ -93,6 +94,10 @@ def _others() -> Iterator[Disturbance]:
         noise="slow_every=60s&slow=5s&slow_speed=50%&spells=random",
     )
     again = f"{_cold(50, 40)}&rewarm_after=30s"
+    yield Disturbance("bursty", "arrivals with gamma gaps of cv 2", noise="arrivals_cv=2")
+    switched = "arrivals_swing=80%&arrivals_swing_tau=2s"
+    says = "a rate that switches between 0.2 and 1.8 of its mean, 2 s each on average"
+    yield Disturbance("switching", says, noise=switched)
     yield Disturbance("rewarm", "cold again after 30 s without work", passing=again)
     for sign in ("-", "+"):
         says = f"{sign}5 % of speed in ten minutes; the truth is that at five"

@@ -65,8 +65,9 @@ def environment_of(question: Question) -> TargetEnvironment:
     objective = parse_objective(question.slo[0])
     assert objective.limit_s is not None
     assert objective.quantile is not None
+    address = parse(question.url)
     return TargetEnvironment(
-        parse(question.url).target(question.seed),
+        address.target(question.seed),
         Asked(
             limit_s=float(objective.limit_s),
             low=question.low,
@@ -77,6 +78,7 @@ def environment_of(question: Question) -> TargetEnvironment:
         seed=question.seed,
         judge=judge_of(question.slo),
         capacity=question.known.capacity,
+        traffic=address.traffic,
     )
 
 

@@ -56,7 +56,8 @@ IDLE_S = 60.0
 """Without load for longer than this, a target may have cooled down."""
 FILLED_TIMES = 2.0
 """After so many service times of an idle target as much is in flight as will be."""
-LONGEST_REST_S = Seconds(10.0)
+LONGEST_REST_S, LONGEST_REST_RATIO = 60.0, 1 / 8
+"""What would take longer, or more of the time left, is not waited for in whole."""
 OVERLOADED = ("R1", "R2", "R4")
 """Rules that stop a probe while the target holds more than it can answer."""
 BURSTS_KEPT = 9
@@ -109,8 +110,8 @@ def observe(search: Search, outcome: Outcome) -> Search:
         elapsed_s=Seconds(search.elapsed_s + outcome.seconds),
         requests=search.requests + outcome.requests,
         bad_requests=search.bad_requests + outcome.bad_requests,
-        rest_s=_rest_s(outcome),
     )
+    search = replace(search, rest_s=_rest_s(search, outcome))
     idle_s = outcome.seconds - cost_s(search.goal, outcome.probe)
     if idle_s > IDLE_S:
         search = rewarm(search)
@@ -203,7 +204,9 @@ def cost_s(goal: Goal, probe: Probe) -> Seconds:
 
 
 def _fitted(search: Search, probe: Probe) -> Probe | None:
-    over_s = cost_s(search.goal, probe) - search.remaining_s
+    """Cut to end within the budget, though its last arrival should wait for its time-out."""
+    last_s = probe.rest_s + probe.duration_s + search.goal.workload.timeout_s + OVERHEAD_S
+    over_s = max(cost_s(search.goal, probe), last_s) - search.remaining_s
     if over_s <= 0:
         return probe
     left_s = math.floor((probe.measure_s - over_s) / _GRID_S) * _GRID_S
@@ -212,16 +215,20 @@ def _fitted(search: Search, probe: Probe) -> Probe | None:
     return replace(probe, measure_s=Seconds(left_s))
 
 
-def _rest_s(outcome: Outcome) -> Seconds:
+def _rest_s(search: Search, outcome: Outcome) -> Seconds:
     """Time to work off what the target may still hold of arrivals the workers gave up on.
 
-    Those in flight when an overload was stopped may yet time out in the drain.
+    Those in flight when an overload was stopped were waited for up to their time-out; what the
+    target cannot have worked off by then is left.
     """
     timed_out = outcome.ledger.timed_out
     if not timed_out and not outcome.rule.startswith(OVERLOADED):
         return Seconds(0.0)
     held = outcome.in_flight_at_end + timed_out
-    return Seconds(min(LONGEST_REST_S, held / max(outcome.achieved_per_s, 1.0)))
+    waited_s = search.goal.workload.timeout_s if outcome.in_flight_at_end else 0.0
+    left_s = held / max(outcome.achieved_per_s, 1.0) - waited_s
+    longest_s = min(LONGEST_REST_S, LONGEST_REST_RATIO * search.remaining_s)
+    return Seconds(max(min(left_s, longest_s), 0.0))
 
 
 def _noted(search: Search, outcome: Outcome) -> Search:

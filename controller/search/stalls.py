@@ -113,9 +113,18 @@ def _gaps(setting: Setting, tally: Tally, busy: NDArray[np.int64], share: float)
     held = np.array([float(sample.in_flight) for sample in tally.samples])
     before, after = np.interp(begun_s, at_s, held), np.interp(ended_s, at_s, held)
     serve_s = setting.unloaded_s or Seconds(SERVICE_RATIO * setting.goal.tightest_limit_s)
-    highest = max(float(setting.probe.rate), float(setting.saturated_per_s or 0.0))
+    highest = _highest(setting, ended_s)
     per_s = share * np.minimum((before + after) / 2 / serve_s, highest)
     return _Gaps(begun_s, ended_s, before, after, (ended_s - begun_s) * per_s)
+
+
+def _highest(setting: Setting, at_s: Floats) -> Floats:
+    """Most completions a second: in the ramp no more than is offered by then."""
+    probe = setting.probe
+    most = max(float(probe.rate), float(setting.saturated_per_s or 0.0))
+    part = np.clip(at_s / max(float(probe.ramp_s), 1e-9), 0.0, 1.0)
+    offered = probe.ramp_from + (probe.rate - probe.ramp_from) * part
+    return np.where(part < 1, np.minimum(offered, most), most)
 
 
 def _burst(gaps: _Gaps, tally: Tally) -> float:

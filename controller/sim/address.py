@@ -28,14 +28,16 @@ from controller.sim.parameters import (
 from controller.sim.routing import Routed
 from controller.sim.serving import SimulatedTarget
 from controller.sim.target import Target
+from controller.sim.traffic import TRAFFIC, Traffic
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A simulated target, described and checked."""
+    """A simulated target, described and checked, and the load that reaches it."""
 
     family: str
     values: Values
+    traffic: Traffic = Traffic()  # noqa: RUF009 - frozen
 
     def target(self, seed: int) -> Target:
         """A fresh one; `seed` counts where the URL names none."""
@@ -76,21 +78,24 @@ def parse(url: str) -> Address:
     given = dict(parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True))
     faults = [_unknown(name, value, family) for name, value in given.items()]
     values: dict[str, float] = {}
-    for name, parameter in family.parameters.items():
-        fault = _read(name, parameter, given, values)
-        faults.append(fault)
+    traffic: dict[str, float] = {}
+    for parameters, into in ((family.parameters, values), (TRAFFIC, traffic)):
+        for name, parameter in parameters.items():
+            faults.append(_read(name, parameter, given, into))
     wrong = tuple(fault for fault in faults if fault is not None)
     wrong = wrong or (*contradictions(values, given), *family.check(values, given))
     if wrong:
         raise GoalRefused(wrong)
-    return Address(parts.netloc, values)
+    load = Traffic(traffic["arrivals_cv"], traffic["arrivals_swing"], traffic["arrivals_swing_tau"])
+    return Address(parts.netloc, values, load)
 
 
 def _unknown(name: str, value: str, family: Described) -> Fault | None:
-    if name in family.parameters:
+    every = (*family.parameters, *TRAFFIC)
+    if name in every:
         return None
-    near = difflib.get_close_matches(name, family.parameters, n=1)
-    known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(family.parameters)}"
+    near = difflib.get_close_matches(name, every, n=1)
+    known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(every)}"
     return Fault(f"target: {name}", repr(value), f"there is no such parameter: {known}")
 
 

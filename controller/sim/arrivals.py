@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from contract.arrivals import Schedule
 from controller.sim.counting import CANCELLED, MISSED, SENT
 from controller.sim.target import Served
+from controller.sim.traffic import Traffic
 from controller.sim.trouble import Trouble
 
 Whole = NDArray[np.int64]
@@ -35,7 +36,12 @@ class Arrivals:
     tells such things.
     """
 
-    def __init__(self, schedule: Schedule, trouble: Trouble) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        trouble: Trouble,
+        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
+    ) -> None:
         self.due_ns = _NO_WHOLE
         self.start_ns = _NO_WHOLE
         self.end_ns = _NO_WHOLE
@@ -44,7 +50,7 @@ class Arrivals:
         self.first_ns = _NO_WHOLE
         self.between_ns = _NO_WHOLE
         self.replica = _NO_REPLICA
-        self._chunks = schedule.chunks()
+        self._chunks = traffic.chunks(schedule)
         self._whole = False
         self._trouble = trouble
         self._delay_ns = 0
@@ -122,9 +128,11 @@ class Arrivals:
             begun_ns = round(trouble.pause_at_s * 1e9)
             over_ns = begun_ns + round(trouble.pause_s * 1e9)
             starts = np.where((starts >= begun_ns) & (starts < over_ns), over_ns, starts)
+        each_ns = round(1e9 / trouble.saturates_per_s)
+        queued = each_ns * np.arange(len(starts))
         if len(self.start_ns):
-            starts[0] = max(starts[0], self.start_ns[-1])
-        ordered: Whole = np.maximum.accumulate(starts)
+            starts[0] = max(starts[0], self.start_ns[-1] + each_ns)
+        ordered: Whole = np.maximum.accumulate(starts - queued) + queued
         return ordered
 
 

@@ -23,6 +23,7 @@ from controller.sim.closed import ClosedLoad
 from controller.sim.judging import Judge
 from controller.sim.load import Load, Terms
 from controller.sim.target import Target
+from controller.sim.traffic import Traffic
 from controller.sim.trouble import Trouble, TroubleOf
 
 CADENCE_NS = 250_000_000
@@ -42,7 +43,7 @@ class SimulatedFleet:
     """Workers in virtual time, sharing one target and one clock.
 
     `totals` and `bad` sum up every arrival of all probes, those after a decision included, which no
-    report shows. `trouble_of` says what goes wrong in which probe.
+    report shows. `trouble_of` says what goes wrong in which probe, `traffic` how bursty the load is.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class SimulatedFleet:
         clock: Clock,
         workers: int = 2,
         trouble_of: TroubleOf = trouble.none,
+        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
     ) -> None:
         self.totals = Ledger()
         self.bad = 0
@@ -61,6 +63,7 @@ class SimulatedFleet:
         self._clock = clock
         self._workers = tuple(f"sim-{number}" for number in range(1, workers + 1))
         self._trouble_of = trouble_of
+        self._traffic = traffic
         self._judge: Judge | None = None
         self._load: Load | None = None
         self._epoch_s = 0.0
@@ -119,6 +122,7 @@ class SimulatedFleet:
             in_flight_cap=count * goal.in_flight_cap(share),
             workers=count,
             streams=probe.streams,
+            traffic=self._traffic,
         )
 
     async def _reports(self, load: Load, troubled: Trouble) -> AsyncGenerator[FleetReport, None]:

@@ -28,6 +28,7 @@ from controller.sim.counting import (
 )
 from controller.sim.judging import Judge, buckets_of, ticks_of
 from controller.sim.target import ERRORS, Served, Target
+from controller.sim.traffic import Traffic
 from controller.sim.trouble import Trouble
 
 MATERIALISED_NS = 250_000_000
@@ -46,6 +47,7 @@ class Terms:
     in_flight_cap: int
     workers: int
     streams: int = 0
+    traffic: Traffic = Traffic()  # noqa: RUF009 - frozen
 
 
 class Load:
@@ -63,7 +65,7 @@ class Load:
         self._epoch_s = epoch_s
         self._timeout_ns = round(terms.timeout_s * 1e9)
         self._key = terms.schedule.probe << _KEY_BITS
-        self._arrivals = Arrivals(terms.schedule, trouble)
+        self._arrivals = Arrivals(terms.schedule, trouble, terms.traffic)
         self._replicas = tuple(f"replica-{place + 1}" for place in range(target.replicas))
         self._misses = trouble.missed_ratio > 0
         self._next = 0

@@ -86,7 +86,11 @@ async def simulate(
         goal = replace(goal, seed=seed)
     clock, journal = VirtualClock(), MemoryJournal()
     fleet = SimulatedFleet(
-        goal, target=address.target(goal.seed), clock=clock, trouble_of=trouble_of
+        goal,
+        target=address.target(goal.seed),
+        clock=clock,
+        trouble_of=trouble_of,
+        traffic=address.traffic,
     )
     await journal.append(RUN, RunCreated(clock.wall(), goal, document))
     await conduct(RUN, goal, fleet=fleet, journal=journal, clock=clock)

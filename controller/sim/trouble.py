@@ -16,7 +16,7 @@ class Trouble:
     `lost_at_s`: the last worker of the fleet falls silent, and is gone for good. `gone_at_s`: the
     bus is gone for this probe. `lag_s`: every start is that much later. `missed_ratio` of arrivals
     are never started. From `pause_at_s` nothing starts for `pause_s`, as when the workers' machine
-    hiccups. `late_at_s`: reports from there on wait for a worker for one cadence. `unaccounted`
+    hiccups. The workers start no more than `saturates_per_s`, one after the other. `late_at_s`: reports from there on wait for a worker for one cadence. `unaccounted`
     arrivals are in no ledger.
     """
 
@@ -28,6 +28,7 @@ class Trouble:
     pause_s: float = 0.0
     late_at_s: float = math.inf
     unaccounted: int = 0
+    saturates_per_s: float = math.inf
 
 
 TroubleOf = Callable[[Probe], Trouble]

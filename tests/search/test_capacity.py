@@ -114,7 +114,14 @@ def test_a_void_probe_moves_nothing_but_counts_and_the_clock(goal: Goal) -> None
         assert interval(after) == interval(search)
         assert (after.strategy, after.opening) == (search.strategy, search.opening)
         assert (after.voids, after.probes) == (search.voids + 1, search.probes + 1)
+        assert counting_as(after, search) == replace(search, rest_s=after.rest_s)
         search = observe(search, cliff(step))
+
+
+def counting_as(after: Search, before: Search) -> Search:
+    """`after` with the counts and the clock of `before`."""
+    names = ("voids", "probes", "void_probes", "void_reason", "elapsed_s", "requests")
+    return replace(after, **{name: getattr(before, name) for name in names})
 
 
 def test_three_voids_in_a_row_end_the_search_with_their_reason(goal: Goal) -> None:
@@ -145,6 +152,17 @@ def test_no_probe_is_started_that_could_not_end_within_the_budget(
     assert isinstance(step, Capacity)
     if step.status == "no_verdict":
         assert "budget" in step.reason
+
+
+def test_a_last_arrival_that_hangs_until_its_time_out_ends_within_the_budget(goal: Goal) -> None:
+    workload = replace(goal.workload, timeout_s=Seconds(10.0))
+    goal = replace(goal, budget_s=Seconds(100.0), workload=workload)
+    search = start(goal)
+    while isinstance(step := propose(search), Probe):
+        lasts_s = Seconds(step.rest_s + step.duration_s + 10.0)
+        search = observe(search, replace(cliff(step), seconds=lasts_s))
+    assert search.probes >= 2
+    assert search.elapsed_s <= 100.0
 
 
 def test_even_the_highest_rate_passes(goal: Goal) -> None:
@@ -231,8 +249,10 @@ def test_what_the_target_still_holds_is_waited_for() -> None:
         cliff(proposed(search)), ledger=Ledger(timed_out=500), achieved_per_s=Rate(100.0)
     )
     assert proposed(observe(search, failed)).rest_s == 5.0
-    backlog = replace(failed, rule="R2 backlog", ledger=Ledger(), in_flight_at_end=200)
-    assert proposed(observe(search, backlog)).rest_s == 2.0
+    backlog = replace(failed, rule="R2 backlog", ledger=Ledger(), in_flight_at_end=900)
+    assert proposed(observe(search, backlog)).rest_s == 9.0 - 2.0  # 2 s until they timed out
+    drained = replace(backlog, in_flight_at_end=200)
+    assert proposed(observe(search, drained)).rest_s == 0.0
     assert proposed(observe(search, replace(backlog, rule="end"))).rest_s == 0.0
 
 

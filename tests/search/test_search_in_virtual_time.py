@@ -72,6 +72,22 @@ def test_probes_that_fail_are_short() -> None:
                 assert outcome.seconds < 8
 
 
+@pytest.mark.parametrize("slow_start", [(0.0, 1.0), (1.0, 15.0)], ids=["warm", "cold"])
+def test_after_the_first_failure_no_rate_is_beyond_five_quarters_of_what_passed(
+    slow_start: tuple[float, float],
+) -> None:
+    for seed in SEEDS:
+        _, _, outcomes = searched(GOAL, BatchingTarget(slow_start=slow_start), seed)
+        best, failed = 0.0, False
+        for outcome in outcomes:
+            if failed:
+                assert outcome.probe.rate <= 1.25 * best + 1e-6
+            if outcome.verdict is Verdict.PASS:
+                best = max(best, outcome.probe.rate)
+            failed |= outcome.verdict is Verdict.FAIL and outcome.probe.purpose == "search"
+        assert failed
+
+
 def test_a_lagging_generator_never_changes_the_answer() -> None:
     """Void probes between the others leave the same rates to be measured."""
     honest = VirtualFleet(BatchingTarget(), GOAL, 3)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contract.objectives import parse_objective
 from contract.report import InFlight
@@ -14,7 +16,7 @@ from controller.search.estimate import Counts, learned, prior, quantiles
 from controller.search.goal import Goal
 from controller.search.probe import Evidence, Outcome, Verdict
 from controller.search.stop_rules import realised_per_s
-from controller.search.trial import Trial, begin, feed
+from controller.search.trial import Trial, begin, conclude, feed
 from tests.helpers.builders import a_goal
 from tests.search.streams import Flow, a_probe_of, a_trial, judged, stream
 
@@ -93,6 +95,34 @@ def test_curtailment_loses_nothing() -> None:
     assert quantiles(curtailed, (0.05, 0.5, 0.95)) == pytest.approx(
         quantiles(whole, (0.05, 0.5, 0.95)), rel=1e-9
     )
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=12))
+def test_of_any_stream_curtailment_loses_nothing(bad: list[int]) -> None:
+    """Stopped, the posterior is that of all the counts; and never stopped where these tell more."""
+    probe, quarters = a_probe_of(rate=200.0, measure_s=6.0), 32  # 12 of 1200 may be bad
+    flow = Flow(50, quarters, bad=lambda quarter: bad[quarter % len(bad)])
+    reports = stream(GOAL, flow, quarters + 2)
+    outcome, _ = judged(a_trial(GOAL, probe), reports)
+    whole = a_trial(GOAL, probe)
+    for report in reports:
+        whole = feed(whole, report)
+    of_all = evidence_of(conclude(whole))
+    early = of_all if outcome is None else evidence_of(outcome)
+    assert early.censored == (of_all.bad[0] > 6 * 12)
+    known, all_known = (
+        learned(prior(GOAL, 0.01), Counts(e.offered_per_s, e.judged[0], e.bad[0], e.censored))
+        for e in (early, of_all)
+    )
+    assert quantiles(known, (0.05, 0.5, 0.95)) == pytest.approx(
+        quantiles(all_known, (0.05, 0.5, 0.95)), rel=1e-9
+    )
+
+
+def evidence_of(outcome: Outcome) -> Evidence:
+    assert outcome.evidence is not None
+    return outcome.evidence
 
 
 def test_a_rate_far_below_what_is_known_is_accepted_early() -> None:

@@ -23,6 +23,7 @@ from benchmarks.search.baselines.environment import (
 )
 from benchmarks.search.baselines.judging import ROUNDING, Judge, response_time
 from controller.sim.target import Keys, Served, Target
+from controller.sim.traffic import Traffic
 
 SLICE_S = 0.25
 PATIENCE_S = 600.0
@@ -51,6 +52,7 @@ class TargetEnvironment:
     """An Environment over a simulated target.
 
     `capacity` is the truth; it is used to count overload, and is shown to nobody.
+    `traffic` makes its Poisson arrivals burstier; constant ones are the tool's own.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class TargetEnvironment:
         seed: int,
         judge: Judge | None = None,
         capacity: float = math.inf,
+        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
     ) -> None:
         self.limit_s = question.limit_s
         self.quantile = question.quantile
@@ -73,6 +76,7 @@ class TargetEnvironment:
         self._judge = judge or response_time(question.limit_s)
         self._capacity = capacity
         self._seed = seed
+        self._traffic = traffic
         self._draws = 0
         self._now_s = 0.0
         self._book = _Book()
@@ -96,8 +100,12 @@ class TargetEnvironment:
         return self._load(due_s, rate, seconds, stop=stop, continued=continued)
 
     def burst(self, count: int, rate: float, *, arrivals: Spacing = "poisson") -> Probe:
-        gaps = self._random().exponential(size=count) if arrivals == "poisson" else np.ones(count)
-        due_s = np.cumsum(gaps) / rate
+        if arrivals == "poisson" and self._traffic != Traffic():
+            due_s = self._bursty(rate, count)
+        else:
+            poisson = arrivals == "poisson"
+            gaps = self._random().exponential(size=count) if poisson else np.ones(count)
+            due_s = np.cumsum(gaps) / rate
         return self._load(due_s, rate, float(due_s[-1]))
 
     def closed_loop(self, streams: int, seconds: float) -> Probe:
@@ -152,6 +160,8 @@ class TargetEnvironment:
         if arrivals == "constant":
             evenly: Floats = np.arange(1, math.floor(rate * seconds) + 1) / rate
             return evenly
+        if self._traffic != Traffic():
+            return self._bursty_until(rate, seconds)
         random = self._random()
         due_s = np.empty(0)
         while not len(due_s) or due_s[-1] < seconds:
@@ -159,6 +169,18 @@ class TargetEnvironment:
             more += 0 if len(due_s) else int(rate * seconds)
             begin_s = due_s[-1] if len(due_s) else 0.0
             due_s = np.append(due_s, begin_s + np.cumsum(random.exponential(size=more)) / rate)
+        return due_s[due_s < seconds]
+
+    def _bursty(self, rate: float, count: int) -> Floats:
+        self._draws += 1
+        return self._traffic.due_s(rate, count, (self._seed, self._draws))
+
+    def _bursty_until(self, rate: float, seconds: float) -> Floats:
+        count = int(1.5 * rate * seconds) + 100
+        due_s = self._bursty(rate, count)
+        while due_s[-1] < seconds:
+            count *= 2
+            due_s = self._bursty(rate, count)
         return due_s[due_s < seconds]
 
     def _load(
