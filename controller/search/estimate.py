@@ -37,25 +37,28 @@ FLOORS = np.array([0.0, 0.15, 0.5])
 CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
 ENVIRONMENTS = np.array([0.004, 0.022, 0.035])
 """Standard deviation of ln c between probes."""
+SPELL_RATIO = 0.4
+"""Of that, what the mean over a whole search still has: probes follow each other so closely that a
+target which glides over 20 s shows about six spells of itself in the time a search takes."""
 
 CENSORED_TIMES, CENSORED_FEWEST = 6.0, 12
 """Beyond this many budgets, and at least so many, a probe says "too much" and no more."""
-OUTLIER_RATIO = 0.06
+OUTLIER_RATIO = 0.04
 UNKNOWN_CLUSTERING = 12.0
 TAIL_TIMES = 1.7
 """Bad counts cluster more than the exceedances of the probe's own p95 that we can measure."""
 
 _SLOPE_CENTRE, _SLOPE_SD = 45.0, 0.7
-_ENVIRONMENT_PRIOR = np.array([0.62, 0.33, 0.05])
-_FLOOR_PRIOR = np.array([0.75, 0.17, 0.08])
-_CLUSTERING_SD = 0.7
+_ENVIRONMENT_PRIOR = np.array([0.45, 0.30, 0.25])
+_FLOOR_PRIOR = np.array([0.90, 0.07, 0.03])
+_CLUSTERING_SD = 0.6
 _SMALLEST_BUDGET = 1e-5
 _BELOW, _ABOVE = 0.8, 1.3
 _X_MIN, _X_MAX, _X_STEPS = -20.0, 12.0, 513
 _LEAST_LOG = -60.0
 NEGLIGIBLE, EDGE, WORTH_RATIO = 1e-12, 16, 0.8
 """Capacities less likely than this are let go. The outlier floor lets no probe make one less likely
-by more than 1/0.06, so it takes ten that agree."""
+by more than 1/0.04, so it takes nine that agree."""
 _SATURATED_SD, _SATURATED_FLOOR = 0.06, 0.15
 
 
@@ -275,16 +278,20 @@ def _long_run(weights: Floats, step: float) -> Floats:
     """Shape (clustering, capacity): what is left of the capacities once the target's gliding is paid.
 
     Over a gliding target the bad odds are exp(s^2 e^2 / 2) times those at its middle, for they rise
-    faster than they fall, so that the long-run capacity lies s e^2 / 2 below the middle one.
+    faster than they fall, so that the long-run capacity lies s e^2 / 2 below the middle one. And the
+    search has seen only some of its spells.
     """
     summed = weights.sum(axis=1)
     long_run = np.zeros((summed.shape[1], summed.shape[3]))
     for place, sd in enumerate(ENVIRONMENTS):
+        spells = np.zeros_like(long_run)
         for slope, of_slope in enumerate(SLOPES):
             steps = of_slope * sd**2 / 2 / step
             whole, part = int(steps), steps - int(steps)
             own = summed[place, :, slope]
-            long_run += (1 - part) * _lowered(own, whole) + part * _lowered(own, whole + 1)
+            spells += (1 - part) * _lowered(own, whole) + part * _lowered(own, whole + 1)
+        unseen = SPELL_RATIO * sd / step
+        long_run += gaussian_filter1d(spells, unseen, mode="nearest", truncate=3.0)
     return long_run
 
 
