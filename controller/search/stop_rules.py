@@ -5,7 +5,7 @@
     R2 backlog   the target works (completions > 0.6 min(rate, saturation)), yet a new arrival
                  would wait N / X - s > 2 limits, s being the mean service time of an idle target, N is
                  10 or more and has not fallen, for max(1 s, limit/2); without a latency
-                 limit, where it would wait until its time-out                    -> fail
+                 limit, > 5 service times, 0.5 s at least, half the time-out at most -> fail
     R4 safety    half of the arrivals decided in the last 2 s failed                 -> fail
     R5 accept    P(capacity > rate) > 0.98 for every objective                       -> pass
 
@@ -51,6 +51,8 @@ WORKING_RATIO = 0.6
 WAIT_LIMITS = 2.0
 BACKLOG_FEWEST = 9
 """In flight; so few come by chance at a low rate."""
+BEHIND_S, BEHIND_TIMES = 0.5, 5.0
+"""Waiting longer than this, or so many service times, is falling behind."""
 FILLED_TIMES = 4.0
 """A probe this many service times long completes as much as it is sent, if it can."""
 UNSAFE_RATIO, UNSAFE_SPAN_S, UNSAFE_FEWEST = 0.5, 2.0, 20
@@ -89,7 +91,7 @@ def stopped(setting: Setting, tally: Tally) -> Stop | None:
 
 def saturated_per_s(setting: Setting, tally: Tally) -> Rate | None:
     """Completions per second over the second half, where a backlog shows it was all it could do."""
-    limits, idle_s = setting.goal.age_limits_s, setting.idle_s
+    limits, idle_s = _limits_s(setting), setting.idle_s
     if not limits or not tally.samples or tally.through_s < FILLED_TIMES * idle_s:
         return None
     rate, done = per_second(tally.samples, tally.through_s / 2)
@@ -126,13 +128,11 @@ def _spent(setting: Setting, tally: Tally) -> tuple[int, ...]:
 
 
 def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
-    # What comes after the first token may take as long as it likes.
-    times, limits = WAIT_LIMITS, setting.goal.age_limits_s
-    if not setting.goal.latency_limits_s:
-        times, limits = 1.0, (float(setting.goal.workload.timeout_s),)
+    limits = _limits_s(setting)
     if not limits or tally.late:
         return None
     limit_s = max(limits)
+    times = WAIT_LIMITS if setting.goal.latency_limits_s else 1.0
     allowed_s = times * limit_s + setting.idle_s
     held = _held(setting, tally, max(1.0, limit_s / 2, BACKLOG_FEWEST / setting.probe.rate))
     working = WORKING_RATIO * min(setting.probe.rate, setting.saturated_per_s or math.inf)
@@ -152,6 +152,20 @@ def _backlogged(setting: Setting, tally: Tally) -> Stop | None:
         if objective.kind != "error_ratio" or not setting.goal.latency_limits_s
     )
     return Stop("R2 backlog", reason, spoiled=spoiled)
+
+
+def _limits_s(setting: Setting) -> tuple[float, ...]:
+    """What an arrival may wait.
+
+    Without a latency limit, what it waits only where the target falls behind, for nothing fails
+    there until the backlog has grown to the time-out.
+
+    After the first token an answer may take as long as it likes: such limits give none.
+    """
+    if setting.goal.latency_limits_s:
+        return setting.goal.age_limits_s
+    behind_s = max(BEHIND_S, BEHIND_TIMES * setting.idle_s)
+    return (min(behind_s, setting.goal.workload.timeout_s / 2),)
 
 
 def _in_stall(setting: Setting, tally: Tally) -> bool:

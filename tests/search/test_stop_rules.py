@@ -56,6 +56,27 @@ def test_stop_rules(claim: str, flow: Flow, rule: str | None, before_s: float) -
             assert decided_s <= before_s, claim
 
 
+def test_a_target_that_falls_behind_fails_though_nothing_has_failed_yet() -> None:
+    """Errors alone are judged; they would come a time-out later."""
+    goal = replace(GOAL, objectives=(parse_objective("error_ratio <= 1%"),))
+    outcome, decided_s = judged(a_trial(goal, PROBE), stream(goal, growing(4), 120))
+    assert outcome is not None
+    assert (outcome.rule[:2], outcome.verdict) == ("R2", Verdict.FAIL)
+    assert decided_s < 15
+    assert outcome.evidence is not None
+    assert outcome.evidence.censored
+    assert outcome.evidence.judged[0] > 0
+    assert outcome.evidence.saturated_per_s == pytest.approx(184, rel=0.05)
+
+
+def test_a_long_queue_that_errors_alone_are_judged_by_may_stay_as_it_is() -> None:
+    goal = replace(GOAL, objectives=(parse_objective("error_ratio <= 1%"),))
+    steady = Flow(50, in_flight=lambda q: min(5 * q, 60))
+    outcome, _ = judged(a_trial(goal, PROBE), stream(goal, steady, 120))
+    assert outcome is not None
+    assert outcome.verdict is Verdict.PASS
+
+
 def test_a_backlog_reports_what_the_target_completed_at_most() -> None:
     outcome, _ = judged(a_trial(GOAL, PROBE), stream(GOAL, growing(15), 40))
     assert outcome is not None
