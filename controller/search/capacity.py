@@ -16,7 +16,15 @@ import math
 from dataclasses import replace
 
 from contract.units import Rate, Seconds
-from controller.search import conclusion, explain, explain_answer, opening, sentinel, streams
+from controller.search import (
+    conclusion,
+    explain,
+    explain_answer,
+    opening,
+    pacing,
+    sentinel,
+    streams,
+)
 from controller.search.advice import ADVICE_TIMEOUT_S, Advice, Consult
 from controller.search.answer import Capacity, Interval
 from controller.search.conclusion import ended
@@ -44,24 +52,13 @@ __all__ = [
 
 MOST_VOIDS = 3
 DEAD_ERROR_RATIO = 0.9
-RAMP_S, STEEP_RAMP_S = Seconds(1.0), Seconds(3.0)
-STEEP_RATIO = 1.5
-"""A rate this much above the highest one supported so far is approached slowly."""
-SHORTEST_SETTLE_S, LONGEST_SETTLE_S = Seconds(0.75), Seconds(6.0)
 SHORTEST_MEASURE_S = Seconds(4.0)
 """A search probe cut to fit the budget is not worth starting below this."""
 OVERHEAD_S = Seconds(2.0)
 """Of a probe, besides its schedule: telling the workers, stopping, draining."""
 IDLE_S = 60.0
 """Without load for longer than this, a target may have cooled down."""
-FILLED_TIMES = 2.0
-"""After so many service times of an idle target as much is in flight as will be."""
-LONGEST_REST_S, LONGEST_REST_RATIO = 60.0, 1 / 8
-"""What would take longer, or more of the time left, is not waited for in whole."""
-OVERLOADED = ("R1", "R2", "R4")
-"""Rules that stop a probe while the target holds more than it can answer."""
 BURSTS_KEPT = 9
-_GRID_S = 0.25  # due-time buckets: what is judged begins and ends with one
 
 
 def start(goal: Goal) -> Search:
@@ -111,7 +108,7 @@ def observe(search: Search, outcome: Outcome) -> Search:
         requests=search.requests + outcome.requests,
         bad_requests=search.bad_requests + outcome.bad_requests,
     )
-    search = replace(search, rest_s=_rest_s(search, outcome))
+    search = replace(search, rest_s=pacing.rest_s(search, outcome))
     idle_s = outcome.seconds - cost_s(search.goal, outcome.probe)
     if idle_s > IDLE_S:
         search = rewarm(search)
@@ -167,34 +164,22 @@ def _ask(search: Search) -> Ask | Finding | Consult:
 
 def _purse(search: Search) -> sentinel.Purse:
     goal = search.goal
-    overhead_s = RAMP_S + SHORTEST_SETTLE_S + goal.patience_s + 1.0 + OVERHEAD_S
+    overhead_s = pacing.RAMP_S + pacing.SHORTEST_SETTLE_S + goal.patience_s + 1.0 + OVERHEAD_S
     return sentinel.Purse(search.elapsed_s, search.remaining_s, Seconds(overhead_s))
 
 
 def _planned(search: Search, ask: Ask) -> Probe:
-    filled_s = max(search.goal.tightest_limit_s, FILLED_TIMES * (search.idle_s or 0.0))
-    settle_s = min(max(filled_s, SHORTEST_SETTLE_S), LONGEST_SETTLE_S)
     return Probe(
         number=search.probes + 1,
         purpose=ask.purpose,
         rate=ask.rate,
-        ramp_s=RAMP_S if ask.purpose == "scale" else _ramp_s(search, ask.rate),
-        settle_s=_on_grid(settle_s),
-        measure_s=_on_grid(ask.measure_s),
+        ramp_s=pacing.ramp_s(search, ask),
+        settle_s=pacing.settle_s(search, ask),
+        measure_s=pacing.on_grid(ask.measure_s),
         rest_s=search.rest_s,
         why=ask.why,
         streams=streams.streams(search.goal, search.seen, ask.rate),
     )
-
-
-def _ramp_s(search: Search, rate: Rate) -> Seconds:
-    passed = search.most_passed[0] if search.most_passed else 0.0
-    supported = max(passed, search.opening.supported or 0.0)
-    return STEEP_RAMP_S if 0 < supported * STEEP_RATIO < rate else RAMP_S
-
-
-def _on_grid(seconds: float) -> Seconds:
-    return Seconds(math.ceil(seconds / _GRID_S - 1e-9) * _GRID_S)
 
 
 def cost_s(goal: Goal, probe: Probe) -> Seconds:
@@ -209,26 +194,10 @@ def _fitted(search: Search, probe: Probe) -> Probe | None:
     over_s = max(cost_s(search.goal, probe), last_s) - search.remaining_s
     if over_s <= 0:
         return probe
-    left_s = math.floor((probe.measure_s - over_s) / _GRID_S) * _GRID_S
+    left_s = math.floor((probe.measure_s - over_s) / pacing.GRID_S) * pacing.GRID_S
     if left_s < SHORTEST_MEASURE_S:
         return None
     return replace(probe, measure_s=Seconds(left_s))
-
-
-def _rest_s(search: Search, outcome: Outcome) -> Seconds:
-    """Time to work off what the target may still hold of arrivals the workers gave up on.
-
-    Those in flight when an overload was stopped were waited for up to their time-out; what the
-    target cannot have worked off by then is left.
-    """
-    timed_out = outcome.ledger.timed_out
-    if not timed_out and not outcome.rule.startswith(OVERLOADED):
-        return Seconds(0.0)
-    held = outcome.in_flight_at_end + timed_out
-    waited_s = search.goal.workload.timeout_s if outcome.in_flight_at_end else 0.0
-    left_s = held / max(outcome.achieved_per_s, 1.0) - waited_s
-    longest_s = min(LONGEST_REST_S, LONGEST_REST_RATIO * search.remaining_s)
-    return Seconds(max(min(left_s, longest_s), 0.0))
 
 
 def _noted(search: Search, outcome: Outcome) -> Search:

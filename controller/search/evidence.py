@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from contract.objectives import Objective
 from contract.units import Seconds
 from controller.search import stalls, stop_rules, tally
@@ -30,6 +32,7 @@ def evidence_of(setting: Setting, whole: Tally, stop: Stop) -> Evidence:
     censored = bool(stop.spoiled)
     times = service_times(seen.buckets)
     median_s = times.quantile(0.5)
+    in_flight, step_s = _in_flight(setting, seen)
     return Evidence(
         offered_per_s=stop_rules.realised_per_s(setting, seen, to_end=censored),
         judged=_out_of(setting, seen, stop),
@@ -37,7 +40,7 @@ def evidence_of(setting: Setting, whole: Tally, stop: Stop) -> Evidence:
         clustering=_clusterings(setting, seen),
         censored=censored,
         saturated_per_s=stop_rules.saturated_per_s(setting, whole) if censored else None,
-        relaxation_s=_autocorrelation_s(setting, seen),
+        relaxation_s=autocorrelation_s(in_flight, step_s) if in_flight else None,
         measured_s=measured_s(setting, seen),
         median_s=None if math.isnan(median_s) else Seconds(median_s),
         stalls=found.stalls,
@@ -45,6 +48,8 @@ def evidence_of(setting: Setting, whole: Tally, stop: Stop) -> Evidence:
         burst=found.burst,
         bad_clustering=() if censored else _bad_clusterings(seen),
         mean_s=Seconds(times.sum_s / times.count) if times.count else None,
+        planned_s=setting.probe.measure_s,
+        in_flight_variance=float(np.var(in_flight)) if in_flight else 0.0,
     )
 
 
@@ -97,15 +102,16 @@ def _error_clustering(seen: Tally) -> float | None:
     return clustering(decided, faults)
 
 
-def _autocorrelation_s(setting: Setting, seen: Tally) -> Seconds | None:
+def _in_flight(setting: Setting, seen: Tally) -> tuple[list[int], float]:
+    """Numbers in flight of the judged samples outside stalls, and how many seconds apart they are."""
     probe, samples = setting.probe, seen.samples
     judged = [s for s in samples if probe.judged_from_s < s.through_s <= probe.duration_s + 1e-6]
     if len(judged) < 2:
-        return None
+        return [], 0.0
     step_s = (judged[-1].through_s - judged[0].through_s) / (len(judged) - 1)
     stalled = seen.left_out
     clear = [s.in_flight for s in judged if int(s.through_s / tally.BUCKET_S - 1e-9) not in stalled]
-    return autocorrelation_s(clear, step_s)
+    return clear, step_s
 
 
 def measured_s(setting: Setting, seen: Tally) -> Seconds:

@@ -118,6 +118,8 @@ class Evidence:
     have been seen, ramp included; `burst` how many completions the target's ordinary gaps lack.
     `clustering` is of the times over the probe's own p95, `bad_clustering` of the bad arrivals
     themselves, None where they are too few. `median_s` and `mean_s` are of the service time.
+    `planned_s` is how long would have been measured had nothing stopped the probe.
+    `in_flight_variance` is of the number in flight, of which `relaxation_s` tells.
     """
 
     offered_per_s: Rate
@@ -134,6 +136,8 @@ class Evidence:
     burst: float = 0.0
     bad_clustering: tuple[float | None, ...] = ()
     mean_s: Seconds | None = None
+    planned_s: Seconds = Seconds(0.0)
+    in_flight_variance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ probes of length T it is read back as
     relaxation = t / (1 - (t/T) / 0.06),   at most 20 t
 
 which is right to a quarter for a series of order one while relaxation < T/10, and errs to the
-long side beyond, where a longer probe is needed to tell.
+long side beyond, where a longer probe is needed to tell. Probes are weighted by the variance of
+their number in flight, as if their covariances were added: a rare excursion shows in few of them.
 
 Source: Sokal 1997, section 3, for the window.
 """
@@ -34,6 +35,7 @@ NEAR_RATIO = 0.15
 LENGTH_RATIO = 0.5
 """Probes near the estimate are pooled from this part of the longest one's length on."""
 _WINDOW = 5.0
+_LEAST_VARIANCE = 1e-6
 _SATURATION, _MOST_TIMES = 0.06, 20.0
 
 
@@ -60,13 +62,13 @@ def relaxation_s(seen: Iterable[Evidence], estimate: Rate) -> Seconds | None:
     near = _near(seen, estimate)
     longest_s = max((e.measured_s for e in near), default=0.0)
     ratios = [
-        e.relaxation_s / e.measured_s
+        (e.in_flight_variance or _LEAST_VARIANCE, e.relaxation_s / e.measured_s)
         for e in near
         if e.relaxation_s is not None and e.measured_s >= LENGTH_RATIO * longest_s
     ]
     if not ratios:
         return None
-    ratio = sum(ratios) / len(ratios)
+    ratio = sum(weight * of_one for weight, of_one in ratios) / sum(weight for weight, _ in ratios)
     times = 1 / max(1 - ratio / _SATURATION, 1 / _MOST_TIMES)
     return Seconds(ratio * longest_s * times)
 

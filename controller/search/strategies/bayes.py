@@ -1,7 +1,7 @@
 """Which rate tells most about where the capacity lies, and when is it known well enough?
 
     ramp      from 3/4 of what the opening saw, times 1.3; else from `low`, times 2; until one fails
-    narrow    at the median of the binding posterior x {0.99, 1, 1.01}, longer as it narrows
+    narrow    at the median of the binding posterior x {0.98, 1, 1.02}, longer as it narrows
     close     long probes at the estimate, every other at the 5 % quantile, then stop if still narrow
 
 A gentle goal has smaller steps and the 35 % quantile for the median (`controller.search.gentle`).
@@ -13,10 +13,12 @@ that contradicts the others moves it back, nothing is ruled out by one verdict.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from contract.objectives import Objective
 from contract.units import Rate, Seconds, format_rate
 from controller.search import gentle, signals
 from controller.search.answer import Interval
@@ -33,7 +35,8 @@ from controller.search.estimate import (
 from controller.search.goal import Goal
 from controller.search.opening import strained
 from controller.search.probe import Evidence, Outcome, Verdict
-from controller.search.relaxation import enough_s
+from controller.search.relaxation import enough_s, longest_measured_s
+from controller.search.signal_objectives import SignalObjective
 from controller.search.strategy import Ask, Finding, Standing
 
 FIRST_RATIO = 0.75
@@ -41,7 +44,7 @@ FIRST_RATIO = 0.75
 PLACED_STEP, BLIND_STEP, STRAINED_STEP = 1.3, 2.0, 1.5
 HIGHEST_STEP = 1.25
 """Never above this times the highest rate that passed, once one has failed."""
-SPREAD = (0.99, 1.0, 1.01)
+SPREAD = (0.98, 1.0, 1.02)
 """A little spread around the median tells the slope."""
 SPREAD_WIDTH = 0.2
 RAMP_S = Seconds(4.0)
@@ -58,11 +61,16 @@ relaxation time, until probes near the estimate have measured it."""
 MOST_OF_BUDGET = 1 / 8
 """No probe is longer than this part of the budget for what the target remembers."""
 _HELD_BY_LATENCY = ("quantile", "goodput")
-"""Kinds of objectives that a saturated target breaks."""
+"""Kinds of objectives that a saturated target breaks; without such, errors are."""
 BAD_TO_TELL = 60
 """At so many bad arrivals their own clustering counts as much as that of the p95."""
 NEAR_RATIO = 0.1
 """Probes this close to the estimate tell its clustering."""
+TAILS_RATIO, LEAN = 2.0, 0.25
+"""A tail twice as long as the other is looked into, a quarter of the way: where a target breaks at
+once, one probe that fails there tells more than many that pass at the median."""
+MEMORY_PART, SHORTEST_MEMORY_S, WORTH_WEEDING = 0.5, 12.0, 1.3
+"""Near the estimate a probe counts that was planned half as long as the target's memory asks for."""
 HIGH_SURE, HIGH_PASSES, MOST_HIGH_PASSES, LOW_FAILS = 0.9, 2, 4, 2
 
 
@@ -70,7 +78,8 @@ HIGH_SURE, HIGH_PASSES, MOST_HIGH_PASSES, LOW_FAILS = 0.9, 2, 4, 2
 class Bayes:
     """`first` is where the ramp begins, `supported` the highest rate that passed or was seen to.
 
-    `high_passes` and `low_fails` count verdicts at the ends of the range, in a row.
+    `high_passes` and `low_fails` count verdicts at the ends of the range, in a row. What was planned
+    shorter than `least_s` near the estimate is not believed.
     """
 
     goal: Goal
@@ -86,6 +95,7 @@ class Bayes:
     high_passes: int = 0
     low_fails: int = 0
     seen: tuple[Evidence, ...] = ()
+    least_s: Seconds = Seconds(0.0)
 
     @classmethod
     def knowing_nothing(cls, goal: Goal) -> Bayes:
@@ -120,7 +130,11 @@ class Bayes:
                 last_passed=rate,
                 was_strained=strained(self.goal, outcome),
             )
-        return state if outcome.evidence is None else _with(state, outcome.evidence)
+        return state if outcome.evidence is None else state.learning(outcome.evidence)
+
+    def learning(self, evidence: Evidence) -> Bayes:
+        """What the posteriors make of it, and of what came before."""
+        return _weeded(_with(self, evidence))
 
     def ask(self) -> Ask | Finding:
         if self.low_fails >= LOW_FAILS:
@@ -129,7 +143,7 @@ class Bayes:
             return Finding("at_least")
         if not self.failed:
             return self._climb()
-        standing = self._standing()
+        standing = self.known()
         if self._closing(standing.interval):
             if self.closings >= self.goal.closing_probes:
                 return Finding("answered")
@@ -137,10 +151,10 @@ class Bayes:
         return self._narrow(standing)
 
     def standing(self) -> Standing | None:
-        return self._standing() if self.probes else None
+        return self.known() if self.probes else None
 
     def narrow(self) -> bool:
-        return self.failed and self._standing().interval.width <= self.goal.precision
+        return self.failed and self.known().interval.width <= self.goal.precision
 
     def beliefs(self) -> tuple[Belief, ...]:
         return tuple(
@@ -166,8 +180,9 @@ class Bayes:
 
     def _aim(self, standing: Standing) -> Rate:
         """The rate that tells most: the binding median, or below it where others need the target."""
+        known = standing.interval
         if not self.goal.gentle:
-            return standing.interval.estimate
+            return Rate(known.estimate * lean(known))
         belief = self.beliefs()[standing.objective]
         (aimed,) = quantiles(belief.posterior, (gentle.AIM,), belief.clustering)
         return aimed
@@ -194,7 +209,9 @@ class Bayes:
 
     def _close(self, standing: Standing) -> Ask:
         if self.closings % 2 == 0:
-            rate, why = self._aim(standing), "confirm the estimate"
+            known = standing.interval
+            aimed = self._aim(standing) if self.goal.gentle else known.estimate
+            rate, why = aimed, "confirm the estimate"
         else:
             rate, why = standing.interval.low, "confirm the low end"
         wanted_s = CLOSING_TIMES / self.goal.precision
@@ -226,15 +243,17 @@ class Bayes:
             for belief in self.beliefs()
         )
 
-    def _standing(self) -> Standing:
+    def known(self) -> Standing:
+        """What the binding posterior says, taught or not."""
         read = [
             quantiles(belief.posterior, (0.05, 0.10, 0.50, 0.95), belief.clustering)
             for belief in self.beliefs()
         ]
         taught_of = [i for i, posterior in enumerate(self.posteriors) if posterior.probes]
         index = min(taught_of or range(len(read)), key=lambda i: read[i][2])
-        low, safe, median, high = read[index]
-        return Standing(Interval(low, median, high), safe, index)
+        low, safe, median, _ = read[index]
+        high = min(read[i][3] for i in taught_of or range(len(read)))
+        return Standing(Interval(low, median, max(high, median)), safe, index)
 
     def _clustering(self, index: int) -> float | None:
         """Of the p95 by the length of the probes near the median, of the bad arrivals by their number.
@@ -257,6 +276,14 @@ class Bayes:
         return float(max(of_bad, 1.0) ** part * max(of_p95, 1.0) ** (1 - part))
 
 
+def lean(known: Interval) -> float:
+    """How far above or below the median to look, by the longer tail of what is believed."""
+    up, down = math.log(known.high / known.estimate), math.log(known.estimate / known.low)
+    if max(up, down) <= TAILS_RATIO * min(up, down):
+        return 1.0
+    return math.exp(LEAN * (up if up > down else -down))
+
+
 def _remembered(evidence: Evidence) -> float | None:
     """Clustering of what depends on the number in flight alone: 1 + 2 rate x relaxation time."""
     if evidence.relaxation_s is None:
@@ -273,7 +300,7 @@ def _mean(weighted: Iterable[tuple[float, float | None]]) -> float | None:
 
 def _with(state: Bayes, evidence: Evidence) -> Bayes:
     posteriors = tuple(
-        taught(posterior, evidence, index, latency=objective.kind in _HELD_BY_LATENCY)
+        taught(posterior, evidence, index, held=_held(state.goal, objective))
         for index, (posterior, objective) in enumerate(
             zip(state.posteriors, state.goal.judged_by, strict=True)
         )
@@ -281,12 +308,48 @@ def _with(state: Bayes, evidence: Evidence) -> Bayes:
     return replace(state, posteriors=posteriors, seen=(*state.seen, evidence))
 
 
-def taught(posterior: Posterior, evidence: Evidence, index: int, *, latency: bool) -> Posterior:
+def _weeded(state: Bayes) -> Bayes:
+    """Without what was too short, once the target's memory is known to be longer.
+
+    A probe begins on a target that is emptier than it will be, and sees too little that is bad.
+    """
+    if not state.failed or not state.goal.features.batching:
+        return state
+    estimate = state.known().interval.estimate
+    least_s = MEMORY_PART * min(
+        enough_s(state.seen, estimate), longest_measured_s(state.seen, estimate)
+    )
+    if least_s < max(WORTH_WEEDING * state.least_s, SHORTEST_MEMORY_S):
+        return state
+    kept = [e for e in state.seen if not _too_short(e, estimate, least_s)]
+    state = replace(
+        state,
+        least_s=Seconds(least_s),
+        posteriors=tuple(prior(state.goal, o.budget) for o in state.goal.judged_by),
+        seen=(),
+    )
+    for evidence in kept:
+        state = _with(state, evidence)
+    return state
+
+
+def _too_short(evidence: Evidence, estimate: Rate, least_s: float) -> bool:
+    near = abs(evidence.offered_per_s / estimate - 1) <= NEAR_RATIO
+    return near and evidence.planned_s < least_s
+
+
+def _held(goal: Goal, objective: Objective | SignalObjective) -> bool:
+    return objective.kind in _HELD_BY_LATENCY or (
+        objective.kind == "error_ratio" and not goal.latency_limits_s
+    )
+
+
+def taught(posterior: Posterior, evidence: Evidence, index: int, *, held: bool) -> Posterior:
     """What a posterior makes of a probe; an objective with nothing judged learns nothing."""
     judged, bad = evidence.judged[index], evidence.bad[index]
     if judged > 0:
         counts = Counts(evidence.offered_per_s, judged, bad, evidence.censored)
         posterior = learned(posterior, counts)
-    if latency and evidence.saturated_per_s is not None:
+    if held and evidence.saturated_per_s is not None:
         posterior = bounded(posterior, evidence.saturated_per_s, evidence.measured_s)
     return posterior
