@@ -159,7 +159,7 @@ _A = (
         "sim://fifo?servers=16&mean=1s&cv=1&law=lognormal",
         ("p99 response_time <= 6s",),
         loose=True,
-        budget_s=3600.0,
+        budget_s=7200.0,
     ),
 )
 
@@ -203,7 +203,7 @@ _B = (
             "ttft": _ms(1500),
             "itl": _ms(36),
         },
-        budget_s=3600.0,
+        budget_s=7200.0,
     ),
     Family(
         "cache",
@@ -225,7 +225,7 @@ _B = (
         "sim://autoscaler?servers={servers}&mean={mean}&cv=0.6&least=1&most=3&after=60s",
         _LIMIT,
         {"servers": _count(4), "mean": _ms(40), "limit": _ms(250)},
-        budget_s=3600.0,
+        budget_s=7200.0,
     ),
     Family(
         "retries",
