@@ -23,6 +23,7 @@ from controller.search import (
     opening,
     pacing,
     sentinel,
+    signals,
     streams,
 )
 from controller.search.advice import ADVICE_TIMEOUT_S, Advice, Consult
@@ -210,7 +211,7 @@ def _noted(search: Search, outcome: Outcome) -> Search:
         search = replace(
             search,
             watched=(*search.watched, evidence),
-            bursts=(*search.bursts, evidence.burst)[-BURSTS_KEPT:],
+            bursts=(*search.bursts, max(evidence.burst, signals.batch_size(outcome)))[-BURSTS_KEPT:],
         )
     if outcome.verdict is not Verdict.PASS:
         return search

@@ -39,6 +39,7 @@ CLUSTERING = 1.3
 _UTILISATION = "utilization"
 _WAITING = "queue_depth"
 _IN_SERVER_S = "server_time"
+_BATCH_SIZE = "batch_size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,14 @@ def strained(outcome: Outcome) -> bool:
         for signal in outcome.signals
     )
     return busy or outcome.health not in (None, "healthy")
+
+
+def batch_size(outcome: Outcome) -> float:
+    """Mean batch of a probe where the target tells it, else 0.
+
+    So many completions come at once: gaps that lack no more are ordinary.
+    """
+    return next((s.mean for s in outcome.signals if s.name == _BATCH_SIZE), 0.0)
 
 
 def cause_of(windows: Sequence[Measured], facts: Facts) -> Cause | None:

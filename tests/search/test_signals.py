@@ -299,3 +299,13 @@ def test_signals_are_summed_up_by_name() -> None:
 def test_failures_by_time_out_are_not_errors() -> None:
     ledger = Ledger(scheduled=100, sent=100, timed_out=100)
     assert cause_of(through(6), replace(FACTS, failed=ledger.failed)) is None
+
+
+@pytest.mark.parametrize(("told", "burst"), [((), 4.0), ((SignalSummary("batch_size", 32.0, 64.0),), 32.0), ((SignalSummary("batch_size", 2.0, 4.0),), 4.0)])  # fmt: skip
+def test_a_gap_of_a_whole_batch_is_ordinary_where_the_target_tells_its_batches(
+    told: tuple[SignalSummary, ...], burst: float
+) -> None:
+    evidence = Evidence(Rate(100.0), (1000,), (0,), (1.0,), burst=4.0)
+    search = start(a_goal(strategy="bayes", warm_up="none"))
+    seen = observe(search, replace(an_outcome(), evidence=evidence, signals=told))
+    assert seen.burst == burst
