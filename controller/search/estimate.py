@@ -21,11 +21,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import correlate1d
 from scipy.special import gammaln, ndtr
 
 from contract.units import Rate, Seconds
-from controller.search import gentle
+from controller.search import gentle, smearing
 from controller.search.earlier import lean
 from controller.search.goal import Goal
 
@@ -35,7 +35,7 @@ SLOPES = np.geomspace(10.0, 140.0, 6)
 FLOORS = np.array([0.0, 0.15, 0.5])
 """p0 as a part of the budget."""
 CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
-ENVIRONMENTS = np.array([0.004, 0.022, 0.035])
+ENVIRONMENTS = (0.004, 0.022, 0.035)
 """Standard deviation of ln c between probes."""
 SPELL_RATIO = 0.4
 """Of that, what the mean over a whole search still has: probes follow each other so closely that a
@@ -126,27 +126,21 @@ def prior(goal: Goal, budget: float) -> Posterior:
     environment = _ENVIRONMENT_PRIOR[:, None, None, None, None]
     floor = _FLOOR_PRIOR[:, None, None, None]
     shape = (len(ENVIRONMENTS), len(FLOORS), len(CLUSTERINGS), len(SLOPES), len(log_rates))
-    weights = np.broadcast_to(environment * floor * slope[:, None], shape)
+    weights = np.broadcast_to(environment * floor * slope[:, None], shape).copy()
     if goal.prior is not None:
-        weights = weights * lean(goal.prior, log_rates)
+        weights *= lean(goal.prior, log_rates)
     times = censored_times(goal)
-    return _normalised(Posterior(budget, log_rates, weights, np.empty(0), censored_times=times))
+    empty = Posterior(budget, log_rates, weights, np.empty(0), censored_times=times)
+    return _normalised(empty, weights)
 
 
 def learned(posterior: Posterior, counts: Counts) -> Posterior:
     """Multiply the likelihood of one probe in; nothing judged teaches nothing."""
     if counts.judged == 0:
         return posterior
-    likelihood, peak = _on_grid(posterior, counts)
-    outlier = OUTLIER_RATIO * likelihood.mean(axis=(0, 2, 3), keepdims=True)
-    step = float(posterior.log_rates[1] - posterior.log_rates[0])
-    weights = posterior.weights * peak
-    for index, sd in enumerate(ENVIRONMENTS):
-        smooth = gaussian_filter1d(likelihood, sd / step, mode="nearest", truncate=3.0)
-        smooth *= 1 - OUTLIER_RATIO
-        smooth += outlier
-        weights[index] *= smooth
-    return _normalised(replace(posterior, weights=weights, probes=posterior.probes + 1))
+    table = _table(posterior.budget, counts, posterior.censored_times)
+    weights = _multiplied(posterior, table, counts.offered_per_s)
+    return _normalised(replace(posterior, probes=posterior.probes + 1), weights)
 
 
 def bounded(posterior: Posterior, saturated_per_s: float, measured_s: Seconds) -> Posterior:
@@ -159,7 +153,7 @@ def bounded(posterior: Posterior, saturated_per_s: float, measured_s: Seconds) -
     sd = _SATURATED_SD + 1.5 / math.sqrt(completions)
     z = (math.log(saturated_per_s) - posterior.log_rates) / sd
     factor = (1 - _SATURATED_FLOOR) * ndtr(z) + _SATURATED_FLOOR
-    return _normalised(replace(posterior, weights=posterior.weights * factor))
+    return _normalised(posterior, posterior.weights * factor)
 
 
 def density(posterior: Posterior, clustering: float | None = None) -> Floats:
@@ -224,25 +218,55 @@ def too_many(budget: float, judged: float, times: float = CENSORED_TIMES) -> flo
     return max(times * budget * judged, CENSORED_FEWEST)
 
 
-def _on_grid(posterior: Posterior, counts: Counts) -> tuple[Floats, Floats]:
-    """Likelihood, shape (floor, clustering, slope, capacity), from a table in s (r/c - 1).
+def _multiplied(posterior: Posterior, log_table: Floats, rate: Rate) -> Floats:
+    """Weights times the likelihood that `log_table` gives of a probe at `rate`.
 
-    Its largest value is 1 for every clustering; the second array is what that stands for.
+    That is 1 at most for every clustering, times what it stands for; smeared, and with an outlier
+    floor below it. Outside of its windows it is what either end of the table says.
     """
-    log_table = _table(posterior.budget, counts, posterior.censored_times)
+    weights, step = posterior.weights, _step(posterior)
+    excess = rate / np.exp(posterior.log_rates) - 1
+    reach = smearing.reach(ENVIRONMENTS, step)
+    within = smearing.windows(excess, SLOPES, _X_MIN, _X_MAX, reach)
     highest = log_table.max(axis=(0, 2), keepdims=True)
     table = np.exp(np.maximum(log_table - highest, _LEAST_LOG))
-    peak = np.exp(np.maximum(highest - highest.max(), _LEAST_LOG))[..., None]
-    excess = counts.offered_per_s / np.exp(posterior.log_rates) - 1
-    place = (np.clip(SLOPES[:, None] * excess, _X_MIN, _X_MAX) - _X_MIN) * (
-        (_X_STEPS - 1) / (_X_MAX - _X_MIN)
+    table *= (1 - OUTLIER_RATIO) * np.exp(np.maximum(highest - highest.max(), _LEAST_LOG))
+    rows = table.reshape(-1, _X_STEPS)
+    laid_out = _read(rows, SLOPES[within.slopes] * excess[within.capacities])
+    outlier = _outlier(rows, laid_out, within, weights.shape[4])
+    laid_out += outlier
+    smooth = smearing.smeared(laid_out, ENVIRONMENTS, step)
+    above, below = (
+        np.tile(rows[:, end, None] + outlier, (len(ENVIRONMENTS), 1)) for end in (0, -1)
     )
+    found = np.empty(weights.shape)
+    by_slope = found.reshape(len(smooth), *weights.shape[3:])
+    for slope, (first, last, start) in enumerate(
+        zip(within.first, within.last, within.starts, strict=True)
+    ):
+        by_slope[:, slope, :first] = below
+        by_slope[:, slope, first:last] = smooth[:, start : start + last - first]
+        by_slope[:, slope, last:] = above
+    found *= weights
+    return found
+
+
+def _read(rows: Floats, x: Floats) -> Floats:
+    """Every row of a table at every x, linear between its places."""
+    place = (np.clip(x, _X_MIN, _X_MAX) - _X_MIN) * ((_X_STEPS - 1) / (_X_MAX - _X_MIN))
     left = np.minimum(place.astype(np.int64), _X_STEPS - 2)
-    below: Floats = np.take(table, left, axis=-1)
-    rise = np.take(np.diff(table), left, axis=-1)
-    rise *= place - left
-    below += rise
-    return below, peak
+    found: Floats = np.diff(rows).take(left, axis=1, mode="clip")
+    found *= place - left
+    found += rows.take(left, axis=1, mode="clip")
+    return found
+
+
+def _outlier(rows: Floats, laid_out: Floats, within: smearing.Windows, capacities: int) -> Floats:
+    """What the likelihood never falls below: a part of its mean for the clustering, one a row."""
+    below, above = sum(within.first), len(SLOPES) * capacities - sum(within.last)
+    summed = laid_out @ within.counted + below * rows[:, -1] + above * rows[:, 0]
+    mean = summed.reshape(len(FLOORS), -1).sum(axis=0) / (len(FLOORS) * len(SLOPES) * capacities)
+    return np.tile(OUTLIER_RATIO / (1 - OUTLIER_RATIO) * mean, len(FLOORS))[:, None]
 
 
 def _table(budget: float, counts: Counts, times: float) -> Floats:
@@ -262,10 +286,14 @@ def _table(budget: float, counts: Counts, times: float) -> Floats:
     return log_likelihood_of_counts(counts.judged, counts.bad, ratio, clusterings)
 
 
-def _normalised(posterior: Posterior) -> Posterior:
-    weights = posterior.weights / posterior.weights.max()
-    marginal = _long_run(weights, float(posterior.log_rates[1] - posterior.log_rates[0]))
-    first, last = _worth_keeping(np.maximum(marginal.max(axis=0), weights.sum(axis=(0, 1, 2, 3))))
+def _normalised(posterior: Posterior, weights: Floats) -> Posterior:
+    """With these weights, which it may keep and change."""
+    weights *= 1 / weights.max()
+    summed = weights[:, 0] + weights[:, 1]
+    for floor in range(2, len(FLOORS)):
+        summed += weights[:, floor]
+    marginal = _long_run(summed, _step(posterior))
+    first, last = _worth_keeping(np.maximum(marginal.max(axis=0), summed.sum(axis=(0, 1, 2))))
     return replace(
         posterior,
         log_rates=posterior.log_rates[first:last],
@@ -274,35 +302,22 @@ def _normalised(posterior: Posterior) -> Posterior:
     )
 
 
-def _long_run(weights: Floats, step: float) -> Floats:
+def _step(posterior: Posterior) -> float:
+    return float(posterior.log_rates[1] - posterior.log_rates[0])
+
+
+def _long_run(summed: Floats, step: float) -> Floats:
     """Shape (clustering, capacity): what is left of the capacities once the target's gliding is paid.
 
     Over a gliding target the bad odds are exp(s^2 e^2 / 2) times those at its middle, for they rise
     faster than they fall, so that the long-run capacity lies s e^2 / 2 below the middle one. And the
-    search has seen only some of its spells.
+    search has seen only some of its spells. `summed`: (environment, clustering, slope, capacity).
     """
-    summed = weights.sum(axis=1)
-    long_run = np.zeros((summed.shape[1], summed.shape[3]))
-    for place, sd in enumerate(ENVIRONMENTS):
-        spells = np.zeros_like(long_run)
-        for slope, of_slope in enumerate(SLOPES):
-            steps = of_slope * sd**2 / 2 / step
-            whole, part = int(steps), steps - int(steps)
-            own = summed[place, :, slope]
-            spells += (1 - part) * _lowered(own, whole) + part * _lowered(own, whole + 1)
-        unseen = SPELL_RATIO * sd / step
-        long_run += gaussian_filter1d(spells, unseen, mode="nearest", truncate=3.0)
+    spells = smearing.lowered(summed, tuple(SLOPES), ENVIRONMENTS, step)
+    long_run = np.zeros(spells.shape[1:])
+    for spell, sd in zip(spells, ENVIRONMENTS, strict=True):
+        long_run += correlate1d(spell, smearing.gaussian(SPELL_RATIO * sd / step), mode="nearest")
     return long_run
-
-
-def _lowered(masses: Floats, steps: int) -> Floats:
-    """Masses moved to lower capacities; what falls off the end stays at it."""
-    if steps == 0:
-        return masses
-    moved = np.zeros_like(masses)
-    moved[:, :-steps] = masses[:, steps:]
-    moved[:, 0] += masses[:, :steps].sum(axis=1)
-    return moved
 
 
 def _worth_keeping(mass: Floats) -> tuple[int, int]:

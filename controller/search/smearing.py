@@ -1,0 +1,165 @@
+"""How far along the capacities does what a gliding target shows spread?
+
+A target whose capacity glides with standard deviation e of ln c smears the likelihood of a probe
+by a Gaussian of that width, and leaves the long-run capacity s e^2 / 2 below the middle one. Both
+are sums over neighbouring capacities, done here in few and large steps:
+
+- Along each slope the likelihood is the same for all capacities far enough above the rate, and far
+  enough below. Only what lies between, its window, is laid out and smeared; a constant stays one.
+- The smearing is a product of matrices: windows are cut into overlapping pieces of which each gives
+  `PIECE` capacities.
+- Slopes that move the long run by the same number of steps are summed before they are moved.
+
+Beyond the ends of the grid everything is as it is at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+PIECE = 16
+TRUNCATE_SDS = 3.0
+"""Beyond so many standard deviations a Gaussian is left out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """Where the likelihood is not constant, one window [first, last) of the grid for each slope.
+
+    `capacities` and `slopes`: indices of what is laid out, all windows in a row, each with as much
+    around it as smearing looks at, and with the end repeated where that is beyond the grid.
+    `starts`: where in a row each begins. `counted`: 1 for what is in a window, 0 around it.
+    """
+
+    first: list[int]
+    last: list[int]
+    starts: list[int]
+    capacities: Whole
+    slopes: Whole
+    counted: Floats
+
+
+def windows(excess: Floats, slopes: Floats, x_min: float, x_max: float, reach: int) -> Windows:
+    """Windows in which slope times `excess`, which falls, lies between `x_min` and `x_max`.
+
+    They are wider by `reach` capacities, how far a Gaussian carries, and one more.
+    """
+    rising = -excess
+    first = np.maximum(np.searchsorted(rising, -x_max / slopes) - reach - 1, 0)
+    last = np.minimum(np.searchsorted(rising, -x_min / slopes) + reach + 1, len(excess))
+    lengths = last - first + 2 * reach
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    own = np.repeat(np.arange(len(slopes)), lengths)
+    unbounded = np.arange(ends[-1]) + (first - reach - starts)[own]
+    counted = (unbounded >= first[own]) & (unbounded < last[own])
+    return Windows(
+        first=first.tolist(),
+        last=last.tolist(),
+        starts=starts.tolist(),
+        capacities=np.clip(unbounded, 0, len(excess) - 1),
+        slopes=own,
+        counted=counted.astype(np.float64),
+    )
+
+
+def reach(sds: tuple[float, ...], step: float) -> int:
+    """Capacities that the widest of Gaussians carries to either side."""
+    return max(_radius(sd / step) for sd in sds)
+
+
+def smeared(rows: Floats, sds: tuple[float, ...], step: float) -> Floats:
+    """Rows smeared by each sd in turn: shape (sd and row, place).
+
+    At least as long as the rows less twice the reach. Place 0 is what was at place `reach`.
+    """
+    kernels = _kernels(sds, step)
+    widest = reach(sds, step)
+    pieces = -(-(rows.shape[1] - 2 * widest) // PIECE)
+    padded = np.empty((len(rows), pieces * PIECE + 2 * widest))
+    padded[:, : rows.shape[1]] = rows
+    padded[:, rows.shape[1] :] = rows[:, -1:]
+    cut = sliding_window_view(padded, PIECE + 2 * widest, axis=1)[:, ::PIECE]
+    cut = np.ascontiguousarray(cut)
+    found = np.empty((len(sds), len(rows), pieces, PIECE))
+    for kernel, out in zip(kernels, found, strict=True):
+        beside = (cut.shape[2] - len(kernel)) // 2
+        np.matmul(cut[:, :, beside : beside + len(kernel)], kernel, out=out)
+    return found.reshape(len(sds) * len(rows), pieces * PIECE)
+
+
+def lowered(
+    masses: Floats, slopes: tuple[float, ...], sds: tuple[float, ...], step: float
+) -> Floats:
+    """Masses, shape (sd, clustering, slope, capacity), each moved s sd^2 / 2 down in ln c.
+
+    Gives shape (sd, clustering, capacity). What would leave the grid stays at its lower end.
+    """
+    _, clusterings, _, capacities = masses.shape
+    found = np.empty((len(sds), clusterings, capacities))
+    for own, out, (steps, parts) in zip(masses, found, _moves(slopes, sds, step), strict=True):
+        room = steps[-1]
+        together = np.zeros((len(steps), clusterings, room + capacities))
+        np.matmul(parts, own, out=together[..., room:].transpose(1, 0, 2))
+        moved = np.zeros(clusterings * (room + capacities))
+        for down, those in zip(steps, together.reshape(len(steps), -1), strict=True):
+            moved[: len(moved) - down] += those[down:]
+        rows = moved.reshape(clusterings, -1)
+        out[:] = rows[:, room:]
+        out[:, 0] += rows[:, :room].sum(axis=1)
+    return found
+
+
+@lru_cache(maxsize=64)
+def gaussian(sd_steps: float) -> Floats:
+    """Weights of the neighbours, of sum 1, for a standard deviation in steps of the grid."""
+    radius = _radius(sd_steps)
+    weights: Floats = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sd_steps) ** 2)
+    weights /= weights.sum()
+    weights.setflags(write=False)
+    return weights
+
+
+def _radius(sd_steps: float) -> int:
+    return int(TRUNCATE_SDS * sd_steps + 0.5)
+
+
+@lru_cache(maxsize=64)
+def _kernels(sds: tuple[float, ...], step: float) -> tuple[Floats, ...]:
+    """One matrix for each sd, from a piece and what is around it to the piece smeared."""
+    kernels = []
+    for sd in sds:
+        weights = gaussian(sd / step)
+        kernel = np.zeros((PIECE + len(weights) - 1, PIECE))
+        for place in range(PIECE):
+            kernel[place : place + len(weights), place] = weights
+        kernel.setflags(write=False)
+        kernels.append(kernel)
+    return tuple(kernels)
+
+
+@lru_cache(maxsize=64)
+def _moves(
+    slopes: tuple[float, ...], sds: tuple[float, ...], step: float
+) -> tuple[tuple[tuple[int, ...], Floats], ...]:
+    """For each sd the numbers of steps down, rising, and the part of each slope that moves so far."""
+    found = []
+    for sd in sds:
+        exact = [slope * sd**2 / 2 / step for slope in slopes]
+        steps = sorted({int(one) + more for one in exact for more in (0, 1)})
+        parts = np.zeros((len(steps), len(slopes)))
+        for slope, one in enumerate(exact):
+            whole = int(one)
+            parts[steps.index(whole), slope] = 1 - (one - whole)
+            parts[steps.index(whole + 1), slope] = one - whole
+        parts.setflags(write=False)
+        found.append((tuple(steps), parts))
+    return tuple(found)
