@@ -11,7 +11,7 @@ variance f n p: f = 1 would be independence. A gliding target smears the likelih
 c, s, p0, f and e are laid out on a grid; every probe multiplies it, in any order. Capacities that
 are as good as ruled out are let go, which makes the grid small as the search goes on.
 
-Source: Cameron and Trivedi 1998, section 3.3 (NB1) for the counts; the rest is ours.
+Source: `controller.search.likelihood` names that of the counts; the rest is ours.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
-from scipy.special import gammaln, ndtr
+from scipy.special import ndtr
 
 from contract.units import Rate, Seconds
 from controller.search import gentle, smearing
 from controller.search.earlier import lean
 from controller.search.goal import Goal
+from controller.search.likelihood import log_likelihood_of_counts
 
 Floats = NDArray[np.float64]
 
@@ -193,19 +194,6 @@ def probability_above(posterior: Posterior, rate: float, clustering: float | Non
     step = posterior.log_rates[1] - posterior.log_rates[0]
     below = np.interp(math.log(rate), posterior.log_rates + step / 2, cumulated, left=0.0)
     return float(1.0 - below)
-
-
-def log_likelihood_of_counts(judged: int, bad: int, ratio: Floats, clustering: Floats) -> Floats:
-    """Log probability of `bad` of `judged`: mean judged*ratio, variance clustering times it."""
-    r = judged * ratio / (clustering - 1)
-    log_pmf: Floats = (
-        gammaln(bad + r)
-        - gammaln(r)
-        - gammaln(bad + 1)
-        - r * np.log(clustering)
-        + bad * np.log1p(-1 / clustering)
-    )
-    return log_pmf
 
 
 def censored_times(goal: Goal) -> float:

@@ -18,11 +18,11 @@ from controller.search.estimate import (
     bounded,
     density,
     learned,
-    log_likelihood_of_counts,
     prior,
     probability_above,
     quantiles,
 )
+from controller.search.likelihood import log_likelihood_of_counts
 from tests.helpers.builders import a_goal
 
 GOAL = a_goal(low=Rate(10.0), high=Rate(1000.0))
