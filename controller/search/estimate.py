@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
 from scipy.special import ndtr
 
 from contract.units import Rate, Seconds
@@ -41,6 +40,7 @@ ENVIRONMENTS = (0.004, 0.022, 0.035)
 SPELL_RATIO = 0.4
 """Of that, what the mean over a whole search still has: probes follow each other so closely that a
 target which glides over 20 s shows about six spells of itself in the time a search takes."""
+_UNSEEN = tuple(SPELL_RATIO * sd for sd in ENVIRONMENTS)
 
 CENSORED_TIMES, CENSORED_FEWEST = 6.0, 12
 """Beyond this many budgets, and at least so many, a probe says "too much" and no more."""
@@ -216,8 +216,9 @@ def _multiplied(posterior: Posterior, log_table: Floats, rate: Rate) -> Floats:
     excess = rate / np.exp(posterior.log_rates) - 1
     reach = smearing.reach(ENVIRONMENTS, step)
     within = smearing.windows(excess, SLOPES, _X_MIN, _X_MAX, reach)
-    highest = log_table.max(axis=(0, 2), keepdims=True)
-    table = np.exp(np.maximum(log_table - highest, _LEAST_LOG))
+    highest = log_table.max(axis=2, keepdims=True).max(axis=0)
+    table = np.maximum(log_table - highest, _LEAST_LOG)
+    np.exp(table, out=table)
     table *= (1 - OUTLIER_RATIO) * np.exp(np.maximum(highest - highest.max(), _LEAST_LOG))
     rows = table.reshape(-1, _X_STEPS)
     laid_out = _read(rows, SLOPES[within.slopes] * excess[within.capacities])
@@ -281,7 +282,9 @@ def _normalised(posterior: Posterior, weights: Floats) -> Posterior:
     for floor in range(2, len(FLOORS)):
         summed += weights[:, floor]
     marginal = _long_run(summed, _step(posterior))
-    first, last = _worth_keeping(np.maximum(marginal.max(axis=0), summed.sum(axis=(0, 1, 2))))
+    by_capacity = summed.reshape(-1, summed.shape[-1])
+    mass = np.ones(len(by_capacity)) @ by_capacity
+    first, last = _worth_keeping(np.maximum(marginal.max(axis=0), mass))
     return replace(
         posterior,
         log_rates=posterior.log_rates[first:last],
@@ -302,10 +305,7 @@ def _long_run(summed: Floats, step: float) -> Floats:
     search has seen only some of its spells. `summed`: (environment, clustering, slope, capacity).
     """
     spells = smearing.lowered(summed, tuple(SLOPES), ENVIRONMENTS, step)
-    long_run = np.zeros(spells.shape[1:])
-    for spell, sd in zip(spells, ENVIRONMENTS, strict=True):
-        long_run += correlate1d(spell, smearing.gaussian(SPELL_RATIO * sd / step), mode="nearest")
-    return long_run
+    return smearing.smeared_together(spells, _UNSEEN, step)
 
 
 def _worth_keeping(mass: Floats) -> tuple[int, int]:

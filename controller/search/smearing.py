@@ -50,12 +50,14 @@ class Windows:
 def windows(excess: Floats, slopes: Floats, x_min: float, x_max: float, reach: int) -> Windows:
     """Windows in which slope times `excess`, which falls, lies between `x_min` and `x_max`.
 
-    They are wider by `reach` capacities, how far a Gaussian carries, and one more.
+    They are wider by `reach` capacities, how far a Gaussian carries, and one more. What is around
+    the last is long enough to make whole pieces of all.
     """
     rising = -excess
     first = np.maximum(np.searchsorted(rising, -x_max / slopes) - reach - 1, 0)
     last = np.minimum(np.searchsorted(rising, -x_min / slopes) + reach + 1, len(excess))
     lengths = last - first + 2 * reach
+    lengths[-1] += -(lengths.sum() - 2 * reach) % PIECE
     ends = np.cumsum(lengths)
     starts = ends - lengths
     own = np.repeat(np.arange(len(slopes)), lengths)
@@ -77,23 +79,32 @@ def reach(sds: tuple[float, ...], step: float) -> int:
 
 
 def smeared(rows: Floats, sds: tuple[float, ...], step: float) -> Floats:
-    """Rows smeared by each sd in turn: shape (sd and row, place).
+    """Rows of whole pieces and the reach on either side, smeared by each sd in turn.
 
-    At least as long as the rows less twice the reach. Place 0 is what was at place `reach`.
+    Shape (sd and row, place), the reach on either side left out.
     """
-    kernels = _kernels(sds, step)
-    widest = reach(sds, step)
-    pieces = -(-(rows.shape[1] - 2 * widest) // PIECE)
-    padded = np.empty((len(rows), pieces * PIECE + 2 * widest))
-    padded[:, : rows.shape[1]] = rows
-    padded[:, rows.shape[1] :] = rows[:, -1:]
-    cut = sliding_window_view(padded, PIECE + 2 * widest, axis=1)[:, ::PIECE]
-    cut = np.ascontiguousarray(cut)
-    found = np.empty((len(sds), len(rows), pieces, PIECE))
-    for kernel, out in zip(kernels, found, strict=True):
-        beside = (cut.shape[2] - len(kernel)) // 2
-        np.matmul(cut[:, :, beside : beside + len(kernel)], kernel, out=out)
-    return found.reshape(len(sds) * len(rows), pieces * PIECE)
+    kernels, radii = _kernels(sds, step)
+    widest = max(radii)
+    cut = np.ascontiguousarray(_pieces(rows, widest))
+    found = np.empty((len(sds), *cut.shape[:2], PIECE))
+    for kernel, radius, out in zip(kernels, radii, found, strict=True):
+        used = slice(widest - radius, widest + PIECE + radius)
+        np.matmul(cut[:, :, used], kernel[used], out=out)
+    return found.reshape(len(sds) * len(rows), -1)
+
+
+def smeared_together(masses: Floats, sds: tuple[float, ...], step: float) -> Floats:
+    """Masses, shape (sd, clustering, capacity), each smeared by its sd, and summed over them."""
+    kernels, radii = _kernels(sds, step)
+    widest, capacities = max(radii), masses.shape[2]
+    beyond = widest + -capacities % PIECE
+    padded = np.empty((*masses.shape[:2], widest + capacities + beyond))
+    padded[..., widest : widest + capacities] = masses
+    padded[..., :widest] = masses[..., :1]
+    padded[..., widest + capacities :] = masses[..., -1:]
+    cut = _pieces(padded, widest).transpose(1, 2, 0, 3)
+    found = cut.reshape(*cut.shape[:2], -1) @ kernels.reshape(-1, PIECE)
+    return found.reshape(len(found), -1)[:, :capacities]
 
 
 def lowered(
@@ -107,7 +118,8 @@ def lowered(
     found = np.empty((len(sds), clusterings, capacities))
     for own, out, (steps, parts) in zip(masses, found, _moves(slopes, sds, step), strict=True):
         room = steps[-1]
-        together = np.zeros((len(steps), clusterings, room + capacities))
+        together = np.empty((len(steps), clusterings, room + capacities))
+        together[..., :room] = 0
         np.matmul(parts, own, out=together[..., room:].transpose(1, 0, 2))
         moved = np.zeros(clusterings * (room + capacities))
         for down, those in zip(steps, together.reshape(len(steps), -1), strict=True):
@@ -118,32 +130,28 @@ def lowered(
     return found
 
 
-@lru_cache(maxsize=64)
-def gaussian(sd_steps: float) -> Floats:
-    """Weights of the neighbours, of sum 1, for a standard deviation in steps of the grid."""
-    radius = _radius(sd_steps)
-    weights: Floats = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sd_steps) ** 2)
-    weights /= weights.sum()
-    weights.setflags(write=False)
-    return weights
-
-
 def _radius(sd_steps: float) -> int:
     return int(TRUNCATE_SDS * sd_steps + 0.5)
 
 
+def _pieces(rows: Floats, beside: int) -> Floats:
+    """A view in which the last axis becomes two: pieces, and what each looks at."""
+    return sliding_window_view(rows, PIECE + 2 * beside, axis=-1)[..., ::PIECE, :]
+
+
 @lru_cache(maxsize=64)
-def _kernels(sds: tuple[float, ...], step: float) -> tuple[Floats, ...]:
-    """One matrix for each sd, from a piece and what is around it to the piece smeared."""
-    kernels = []
-    for sd in sds:
-        weights = gaussian(sd / step)
-        kernel = np.zeros((PIECE + len(weights) - 1, PIECE))
+def _kernels(sds: tuple[float, ...], step: float) -> tuple[Floats, tuple[int, ...]]:
+    """Matrices from a piece and what is around it to the piece smeared, and how far each looks."""
+    radii = tuple(_radius(sd / step) for sd in sds)
+    widest = max(radii)
+    kernels = np.zeros((len(sds), PIECE + 2 * widest, PIECE))
+    for kernel, sd, radius in zip(kernels, sds, radii, strict=True):
+        weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) * step / sd) ** 2)
+        weights /= weights.sum()
         for place in range(PIECE):
-            kernel[place : place + len(weights), place] = weights
-        kernel.setflags(write=False)
-        kernels.append(kernel)
-    return tuple(kernels)
+            kernel[widest - radius + place : widest + radius + place + 1, place] = weights
+    kernels.setflags(write=False)
+    return kernels, radii
 
 
 @lru_cache(maxsize=64)
