@@ -56,10 +56,12 @@ _CLUSTERING_SD = 0.6
 _SMALLEST_BUDGET = 1e-5
 _BELOW, _ABOVE = 0.8, 1.3
 _X_MIN, _X_MAX, _X_STEPS = -20.0, 12.0, 513
+_RISE = np.exp(np.linspace(_X_MIN, _X_MAX, _X_STEPS))
 _LEAST_LOG = -60.0
 NEGLIGIBLE, EDGE, WORTH_RATIO = 1e-12, 16, 0.8
 """Capacities less likely than this are let go. The outlier floor lets no probe make one less likely
 by more than 1/0.04, so it takes nine that agree."""
+_VANISHING = 1e-60
 _SATURATED_SD, _SATURATED_FLOOR = 0.06, 0.15
 
 
@@ -81,7 +83,7 @@ class Counts:
 class Posterior:
     """Weights over (environment, floor, clustering, slope, capacity) for one objective.
 
-    The largest is 1. `marginal` has shape (clustering, capacity): the other axes summed out,
+    Only their ratios say something. `marginal` has shape (clustering, capacity): the other axes summed out,
     before the clustering's prior, which depends on what the probes measured of it.
     `censored_times` budgets of bad arrivals say "too much" and no more.
     """
@@ -226,7 +228,7 @@ def _multiplied(posterior: Posterior, log_table: Floats, rate: Rate) -> Floats:
     laid_out += outlier
     smooth = smearing.smeared(laid_out, ENVIRONMENTS, step)
     above, below = (
-        np.tile(rows[:, end, None] + outlier, (len(ENVIRONMENTS), 1)) for end in (0, -1)
+        np.concatenate([rows[:, end, None] + outlier] * len(ENVIRONMENTS)) for end in (0, -1)
     )
     found = np.empty(weights.shape)
     by_slope = found.reshape(len(smooth), *weights.shape[3:])
@@ -253,16 +255,16 @@ def _read(rows: Floats, x: Floats) -> Floats:
 def _outlier(rows: Floats, laid_out: Floats, within: smearing.Windows, capacities: int) -> Floats:
     """What the likelihood never falls below: a part of its mean for the clustering, one a row."""
     below, above = sum(within.first), len(SLOPES) * capacities - sum(within.last)
-    summed = laid_out @ within.counted + below * rows[:, -1] + above * rows[:, 0]
+    summed = np.vecdot(laid_out, within.counted) + below * rows[:, -1] + above * rows[:, 0]
     mean = summed.reshape(len(FLOORS), -1).sum(axis=0) / (len(FLOORS) * len(SLOPES) * capacities)
-    return np.tile(OUTLIER_RATIO / (1 - OUTLIER_RATIO) * mean, len(FLOORS))[:, None]
+    outlier = OUTLIER_RATIO / (1 - OUTLIER_RATIO) * mean
+    return np.concatenate([outlier] * len(FLOORS))[:, None]
 
 
 def _table(budget: float, counts: Counts, times: float) -> Floats:
     """Log likelihood, shape (floor, clustering, x), for x = s (r/c - 1)."""
-    x = np.linspace(_X_MIN, _X_MAX, _X_STEPS)
     floor = FLOORS[:, None, None] * budget
-    odds = floor + (budget - floor) * np.exp(x)
+    odds = floor + (budget - floor) * _RISE
     ratio = np.clip(odds / (1 + odds), 1e-9, 0.999)
     clusterings = CLUSTERINGS[:, None]
     too_much = min(too_many(budget, counts.judged, times) / counts.judged, 0.5)
@@ -276,15 +278,21 @@ def _table(budget: float, counts: Counts, times: float) -> Floats:
 
 
 def _normalised(posterior: Posterior, weights: Floats) -> Posterior:
-    """With these weights, which it may keep and change."""
-    weights *= 1 / weights.max()
+    """With these weights, which it may keep and change.
+
+    They are divided only where they are about to vanish: their scale says nothing, and a pass over
+    all of them takes long.
+    """
     summed = weights[:, 0] + weights[:, 1]
     for floor in range(2, len(FLOORS)):
         summed += weights[:, floor]
+    largest = float(summed.max())
+    if largest < _VANISHING:
+        weights /= largest
+    summed *= 1 / largest
     marginal = _long_run(summed, _step(posterior))
     by_capacity = summed.reshape(-1, summed.shape[-1])
-    mass = np.ones(len(by_capacity)) @ by_capacity
-    first, last = _worth_keeping(np.maximum(marginal.max(axis=0), mass))
+    first, last = _worth_keeping(np.maximum(marginal.max(axis=0), by_capacity.sum(axis=0)))
     return replace(
         posterior,
         log_rates=posterior.log_rates[first:last],

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -67,7 +67,7 @@ def windows(excess: Floats, slopes: Floats, x_min: float, x_max: float, reach: i
         first=first.tolist(),
         last=last.tolist(),
         starts=starts.tolist(),
-        capacities=np.clip(unbounded, 0, len(excess) - 1),
+        capacities=np.minimum(np.maximum(unbounded, 0), len(excess) - 1),
         slopes=own,
         counted=counted.astype(np.float64),
     )
@@ -135,8 +135,11 @@ def _radius(sd_steps: float) -> int:
 
 
 def _pieces(rows: Floats, beside: int) -> Floats:
-    """A view in which the last axis becomes two: pieces, and what each looks at."""
-    return sliding_window_view(rows, PIECE + 2 * beside, axis=-1)[..., ::PIECE, :]
+    """A view of whole pieces and what is beside them: the last axis becomes a piece's, and its own."""
+    pieces = (rows.shape[-1] - 2 * beside) // PIECE
+    shape = (*rows.shape[:-1], pieces, PIECE + 2 * beside)
+    strides = (*rows.strides[:-1], PIECE * rows.strides[-1], rows.strides[-1])
+    return as_strided(rows, shape, strides, writeable=False)
 
 
 @lru_cache(maxsize=64)

@@ -47,9 +47,7 @@ class Plain:
 
 def plain(start: Posterior) -> Plain:
     """The same, before anything was learned."""
-    return Plain(
-        start.budget, start.log_rates, start.weights, start.marginal, start.censored_times
-    )
+    return Plain(start.budget, start.log_rates, start.weights, start.marginal, start.censored_times)
 
 
 def learned(now: Plain, counts: Counts) -> Plain:
@@ -73,7 +71,8 @@ def density(now: Plain, clustering: float | None) -> Floats:
     centre = math.log(1.7 * max(measured - 1, 0.3))
     belief = np.exp(-0.5 * ((np.log(CLUSTERINGS - 1) - centre) / 0.6) ** 2)
     mass: Floats = (belief[:, None] * now.marginal).sum(axis=0)
-    return mass / mass.sum()
+    mass /= mass.sum()
+    return mass
 
 
 def quantiles(now: Plain, probabilities: tuple[float, ...], clustering: float | None) -> Floats:
