@@ -24,17 +24,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from contract.units import Rate, Seconds
-from controller.search import gentle, smearing
+from controller.search import gentle, likelihood, smearing
 from controller.search.earlier import lean
 from controller.search.goal import Goal
-from controller.search.likelihood import log_likelihood_of_counts
+from controller.search.likelihood import CLUSTERINGS, FLOORS
 
 Floats = NDArray[np.float64]
 
 SLOPES = np.geomspace(10.0, 140.0, 6)
-FLOORS = np.array([0.0, 0.15, 0.5])
-"""p0 as a part of the budget."""
-CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
 ENVIRONMENTS = (0.004, 0.022, 0.035)
 """Standard deviation of ln c between probes."""
 SPELL_RATIO = 0.4
@@ -55,13 +52,12 @@ _FLOOR_PRIOR = np.array([0.90, 0.07, 0.03])
 _CLUSTERING_SD = 0.6
 _SMALLEST_BUDGET = 1e-5
 _BELOW, _ABOVE = 0.8, 1.3
-_X_MIN, _X_MAX, _X_STEPS = -20.0, 12.0, 513
-_RISE = np.exp(np.linspace(_X_MIN, _X_MAX, _X_STEPS))
 _LEAST_LOG = -60.0
 NEGLIGIBLE, EDGE, WORTH_RATIO = 1e-12, 16, 0.8
 """Capacities less likely than this are let go. The outlier floor lets no probe make one less likely
 by more than 1/0.04, so it takes nine that agree."""
 _VANISHING = 1e-60
+"""Weights are scaled anew when the largest is less."""
 _SATURATED_SD, _SATURATED_FLOOR = 0.06, 0.15
 
 
@@ -83,8 +79,8 @@ class Counts:
 class Posterior:
     """Weights over (environment, floor, clustering, slope, capacity) for one objective.
 
-    Only their ratios say something. `marginal` has shape (clustering, capacity): the other axes summed out,
-    before the clustering's prior, which depends on what the probes measured of it.
+    Only their ratios say something. `marginal` has shape (clustering, capacity): the other axes
+    summed out, before the clustering's prior, which depends on what the probes measured of it.
     `censored_times` budgets of bad arrivals say "too much" and no more.
     """
 
@@ -141,8 +137,14 @@ def learned(posterior: Posterior, counts: Counts) -> Posterior:
     """Multiply the likelihood of one probe in; nothing judged teaches nothing."""
     if counts.judged == 0:
         return posterior
-    table = _table(posterior.budget, counts, posterior.censored_times)
-    weights = _multiplied(posterior, table, counts.offered_per_s)
+    known = too_many(posterior.budget, counts.judged, posterior.censored_times)
+    too_much = min(known / counts.judged, 0.5)
+    log_table = (
+        likelihood.log_table_of_excess(posterior.budget, counts.judged, too_much)
+        if counts.censored or counts.bad > too_much * counts.judged
+        else likelihood.log_table(posterior.budget, counts.judged, counts.bad)
+    )
+    weights = _multiplied(posterior, log_table, counts.offered_per_s)
     return _normalised(replace(posterior, probes=posterior.probes + 1), weights)
 
 
@@ -217,13 +219,13 @@ def _multiplied(posterior: Posterior, log_table: Floats, rate: Rate) -> Floats:
     weights, step = posterior.weights, _step(posterior)
     excess = rate / np.exp(posterior.log_rates) - 1
     reach = smearing.reach(ENVIRONMENTS, step)
-    within = smearing.windows(excess, SLOPES, _X_MIN, _X_MAX, reach)
+    within = smearing.windows(excess, SLOPES, likelihood.X_MIN, likelihood.X_MAX, reach)
     highest = log_table.max(axis=2, keepdims=True).max(axis=0)
     table = np.maximum(log_table - highest, _LEAST_LOG)
     np.exp(table, out=table)
     table *= (1 - OUTLIER_RATIO) * np.exp(np.maximum(highest - highest.max(), _LEAST_LOG))
-    rows = table.reshape(-1, _X_STEPS)
-    laid_out = _read(rows, SLOPES[within.slopes] * excess[within.capacities])
+    rows = table.reshape(-1, likelihood.X_STEPS)
+    laid_out = likelihood.read(rows, SLOPES[within.slopes] * excess[within.capacities])
     outlier = _outlier(rows, laid_out, within, weights.shape[4])
     laid_out += outlier
     smooth = smearing.smeared(laid_out, ENVIRONMENTS, step)
@@ -242,16 +244,6 @@ def _multiplied(posterior: Posterior, log_table: Floats, rate: Rate) -> Floats:
     return found
 
 
-def _read(rows: Floats, x: Floats) -> Floats:
-    """Every row of a table at every x, linear between its places."""
-    place = (np.clip(x, _X_MIN, _X_MAX) - _X_MIN) * ((_X_STEPS - 1) / (_X_MAX - _X_MIN))
-    left = np.minimum(place.astype(np.int64), _X_STEPS - 2)
-    found: Floats = np.diff(rows).take(left, axis=1, mode="clip")
-    found *= place - left
-    found += rows.take(left, axis=1, mode="clip")
-    return found
-
-
 def _outlier(rows: Floats, laid_out: Floats, within: smearing.Windows, capacities: int) -> Floats:
     """What the likelihood never falls below: a part of its mean for the clustering, one a row."""
     below, above = sum(within.first), len(SLOPES) * capacities - sum(within.last)
@@ -259,22 +251,6 @@ def _outlier(rows: Floats, laid_out: Floats, within: smearing.Windows, capacitie
     mean = summed.reshape(len(FLOORS), -1).sum(axis=0) / (len(FLOORS) * len(SLOPES) * capacities)
     outlier = OUTLIER_RATIO / (1 - OUTLIER_RATIO) * mean
     return np.concatenate([outlier] * len(FLOORS))[:, None]
-
-
-def _table(budget: float, counts: Counts, times: float) -> Floats:
-    """Log likelihood, shape (floor, clustering, x), for x = s (r/c - 1)."""
-    floor = FLOORS[:, None, None] * budget
-    odds = floor + (budget - floor) * _RISE
-    ratio = np.clip(odds / (1 + odds), 1e-9, 0.999)
-    clusterings = CLUSTERINGS[:, None]
-    too_much = min(too_many(budget, counts.judged, times) / counts.judged, 0.5)
-    if counts.censored or counts.bad > too_much * counts.judged:
-        independent = np.maximum(max(counts.judged, 60) / clusterings, 6.0)
-        gain = too_much * np.log(ratio / too_much) + (1 - too_much) * np.log(
-            (1 - ratio) / (1 - too_much)
-        )
-        return np.where(ratio >= too_much, 0.0, independent * gain)
-    return log_likelihood_of_counts(counts.judged, counts.bad, ratio, clusterings)
 
 
 def _normalised(posterior: Posterior, weights: Floats) -> Posterior:

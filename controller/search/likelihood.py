@@ -21,10 +21,42 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+FLOORS = np.array([0.0, 0.15, 0.5])
+"""Bad odds that no rate removes, as a part of the budget."""
+CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
+X_MIN, X_MAX, X_STEPS = -20.0, 12.0, 513
+"""Of x = s (r/c - 1), for which a table holds the likelihood."""
+
+_RISE = np.exp(np.linspace(X_MIN, X_MAX, X_STEPS))
 _PRODUCT_BELOW = 16
 _RAISED = 8
 """From here four terms of the series are exact to 1e-11."""
 _SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680)
+
+
+def log_table(budget: float, judged: int, bad: int) -> Floats:
+    """Log likelihood of `bad`, shape (floor, clustering, x)."""
+    return log_likelihood_of_counts(judged, bad, _ratio(budget), CLUSTERINGS[:, None])
+
+
+def log_table_of_excess(budget: float, judged: int, too_much: float) -> Floats:
+    """The same of a bad ratio of more than `too_much`, a bound on it where that is unlikely."""
+    ratio = _ratio(budget)
+    independent = np.maximum(max(judged, 60) / CLUSTERINGS[:, None], 6.0)
+    gain = too_much * np.log(ratio / too_much) + (1 - too_much) * np.log(
+        (1 - ratio) / (1 - too_much)
+    )
+    return np.where(ratio >= too_much, 0.0, independent * gain)
+
+
+def read(rows: Floats, x: Floats) -> Floats:
+    """Every row of a table at every x, linear between its places, constant beyond its ends."""
+    place = (np.clip(x, X_MIN, X_MAX) - X_MIN) * ((X_STEPS - 1) / (X_MAX - X_MIN))
+    left = np.minimum(place.astype(np.int64), X_STEPS - 2)
+    found: Floats = np.diff(rows).take(left, axis=1, mode="clip")
+    found *= place - left
+    found += rows.take(left, axis=1, mode="clip")
+    return found
 
 
 def log_likelihood_of_counts(judged: int, bad: int, ratio: Floats, clustering: Floats) -> Floats:
@@ -70,3 +102,11 @@ def _beyond_stirling(z: Floats) -> Floats:
     found += _SERIES[0]
     found *= inverse
     return found
+
+
+def _ratio(budget: float) -> Floats:
+    """Bad ratio, shape (floor, 1, x)."""
+    floor = FLOORS[:, None, None] * budget
+    odds = floor + (budget - floor) * _RISE
+    ratio: Floats = np.clip(odds / (1 + odds), 1e-9, 0.999)
+    return ratio

@@ -13,7 +13,6 @@ from scipy.stats import nbinom
 
 from contract.units import Rate, Seconds
 from controller.search.estimate import (
-    CLUSTERINGS,
     Counts,
     bounded,
     density,
@@ -22,7 +21,7 @@ from controller.search.estimate import (
     probability_above,
     quantiles,
 )
-from controller.search.likelihood import log_likelihood_of_counts
+from controller.search.likelihood import CLUSTERINGS, log_likelihood_of_counts
 from tests.helpers.builders import a_goal
 
 GOAL = a_goal(low=Rate(10.0), high=Rate(1000.0))

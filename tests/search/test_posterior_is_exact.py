@@ -102,6 +102,7 @@ def teach_both(goal: Goal, budget: float, taught: tuple[Taught, ...], known: flo
 )
 @example(WIDE, 0.01, (Counts(Rate(1e-3), 100, 0),), None)
 @example(WIDE, 0.01, (Counts(Rate(1e6), 100, 50),), None)
+@example(WIDE, 0.01, tuple(Counts(Rate(200.0), judged, 12) for judged in (47, 94, 147, 188)), None)
 def test_short_ways_lead_where_the_formulas_do(
     goal: Goal, budget: float, taught: tuple[Taught, ...], clustering: float | None
 ) -> None:
