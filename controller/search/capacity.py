@@ -29,6 +29,7 @@ from controller.search import (
 from controller.search.advice import ADVICE_TIMEOUT_S, Advice, Consult
 from controller.search.answer import Capacity, Interval
 from controller.search.conclusion import ended
+from controller.search.constant import Constant, constant
 from controller.search.goal import Goal
 from controller.search.knowledge import Search, Suspicion
 from controller.search.probe import Outcome, Probe, Verdict
@@ -76,6 +77,9 @@ def propose(search: Search) -> Probe | Consult | Capacity:
         return ended(search, "no_verdict", explain_answer.voids(search.voids, search.void_reason))
     if search.unmatched:
         return ended(search, "no_verdict", explain_answer.unmatched(search.unmatched))
+    always = _constant(search)
+    if always is not None:
+        return conclusion.hopeless(search, always)
     ask = _ask(search)
     if isinstance(ask, Finding):
         return _longer(search, ask) or conclusion.found(search, ask)
@@ -88,6 +92,12 @@ def propose(search: Search) -> Probe | Consult | Capacity:
             conclusion.found(search, ask.otherwise) if ask.otherwise else conclusion.spent(search)
         )
     return probe
+
+
+def _constant(search: Search) -> Constant | None:
+    if search.goal.strategy != "bayes":  # the others are what they are known for
+        return None
+    return constant(search.watched, (o.budget for o in search.goal.judged_by))
 
 
 def _longer(search: Search, finding: Finding) -> Probe | None:
@@ -211,7 +221,9 @@ def _noted(search: Search, outcome: Outcome) -> Search:
         search = replace(
             search,
             watched=(*search.watched, evidence),
-            bursts=(*search.bursts, max(evidence.burst, signals.batch_size(outcome)))[-BURSTS_KEPT:],
+            bursts=(*search.bursts, max(evidence.burst, signals.batch_size(outcome)))[
+                -BURSTS_KEPT:
+            ],
         )
     if outcome.verdict is not Verdict.PASS:
         return search

@@ -7,6 +7,7 @@ from dataclasses import replace
 from contract.units import Rate, Seconds
 from controller.search import explain, explain_answer
 from controller.search.answer import Capacity, Gate, Interval, Status
+from controller.search.constant import Constant
 from controller.search.knowledge import Search
 from controller.search.relaxation import (
     RELAXATIONS,
@@ -101,9 +102,9 @@ def _beyond(search: Search, status: Status) -> Capacity:
         return ended(search, "no_verdict", explain_answer.not_steady(summary))
     rate = search.goal.high if status == "at_least" else search.goal.low
     cost = explain_answer.Cost(search.probes, search.requests)
-    if status == "at_least" and search.goal.spikes == "count":
+    if status == "at_least" and search.goal.spikes == "count" and stalls(search)[0]:
         counted = strict_at(search, rate)
-        if counted.estimate < rate * (1 - STRICT_RATIO):
+        if counted.estimate < rate:
             return _stalling_beyond(search, counted, explain_answer.beyond(status, rate, cost))
     count, ratio = stalls(search)
     return Capacity(
@@ -204,6 +205,13 @@ def spent(search: Search) -> Capacity:
     unsteady = None if search.strategy.standing() else _unsteady(search)
     reason = unsteady or explain_answer.spent(search.goal, _interval(search))
     return ended(search, "no_verdict", reason)
+
+
+def hopeless(search: Search, found: Constant) -> Capacity:
+    """More is bad than the SLO allows, however little is sent."""
+    objective = search.goal.judged_by[found.objective]
+    reason = explain_answer.hopeless(objective, found)
+    return replace(_beyond(search, "at_most"), reason=reason, binding_objective=objective.text)
 
 
 def dead(search: Search) -> Capacity:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from contract.objectives import Objective
 from contract.units import format_duration, format_rate, format_ratio
 from controller.search.answer import Drift, Interval, Status, WarmUpSummary
+from controller.search.constant import Constant
 from controller.search.explain import beyond_limit, count, duration, ratio
 from controller.search.goal import Goal, StrategyName
 from controller.search.signal_objectives import SignalObjective
@@ -83,9 +84,19 @@ def spent(goal: Goal, known: Interval | None) -> str:
     if known is None:
         return f"{start} before any rate could be bounded; allow more in search.budget"
     return (
-        f"{start} and the capacity is known only to lie between {format_rate(known.low)} and"
+        f"{start} and the probes so far put the capacity between {format_rate(known.low)} and"
         f" {format_rate(known.high)}, {ratio(known.width)} wide where"
         f" {format_ratio(goal.precision)} was asked for; allow more in search.budget"
+    )
+
+
+def hopeless(objective: Objective | SignalObjective, found: Constant) -> str:
+    """Load is not what breaks the SLO."""
+    share = format_ratio(found.bad / found.judged)
+    return (
+        f"no rate meets the SLO: {share} of what was judged at {format_rate(found.rate)} and below is"
+        f" bad for {objective.text}, which allows {format_ratio(objective.budget)}; find what fails"
+        " whatever the load"
     )
 
 

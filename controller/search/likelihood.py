@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FLOORS = np.array([0.0, 0.15, 0.5])
+FLOORS = np.array([0.0, 0.15, 0.5, 0.9])
 """Bad odds that no rate removes, as a part of the budget."""
 CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
 X_MIN, X_MAX, X_STEPS = -20.0, 12.0, 513

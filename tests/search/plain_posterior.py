@@ -21,7 +21,7 @@ from controller.search.estimate import Counts, Posterior
 Floats = NDArray[np.float64]
 
 SLOPES = np.geomspace(10.0, 140.0, 6)
-FLOORS = np.array([0.0, 0.15, 0.5])
+FLOORS = np.array([0.0, 0.15, 0.5, 0.9])
 CLUSTERINGS = 1.0 + np.geomspace(0.5, 500.0, 7)
 ENVIRONMENTS = (0.004, 0.022, 0.035)
 TABLE = np.linspace(-20.0, 12.0, 513)

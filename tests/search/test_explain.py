@@ -53,7 +53,7 @@ COST = explain_answer.Cost(14, 61_000)
         (
             explain_answer.spent(a_goal(precision=0.04), KNOWN),
             (
-                "the budget of 10min is spent and the capacity is known only to lie between 229/s and"
+                "the budget of 10min is spent and the probes so far put the capacity between 229/s and"
                 " 243/s, 5.9 % wide where 4% was asked for; allow more in search.budget"
             ),
         ),

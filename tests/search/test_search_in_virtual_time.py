@@ -127,7 +127,7 @@ def test_a_spent_budget_says_what_is_known_so_far() -> None:
     search, answer, _ = searched(goal, BatchingTarget(), 1)
     assert answer.status == "no_verdict"
     assert search.elapsed_s <= 100
-    assert "known only to lie between" in answer.reason
+    assert "put the capacity between" in answer.reason
 
 
 def test_the_worse_of_two_percentiles_limits() -> None:

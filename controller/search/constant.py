@@ -1,0 +1,54 @@
+"""Is more bad than the SLO allows, however little is sent?
+
+A share of arrivals that is bad at every rate (a payload that always fails, say) leaves no rate to
+find, and the posterior knows only shares that a rate removes. So the probes well below what failed
+are pooled: where even their bad share is surely above an objective's budget, no rate keeps it.
+
+    surely: the lower end of Wilson's interval at z = 3, counts taken as CLUSTERED times fewer
+
+Source: Wilson 1927.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from contract.units import Rate
+from controller.search.probe import Evidence
+
+LOW_RATIO = 0.7
+"""Below this part of the lowest rate that was stopped as too much, load is no excuse."""
+CLUSTERED, Z = 2.0, 3.0
+FEWEST_BAD = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """What is bad at every rate, for the objective at this place: `bad` of `judged` up to `rate`."""
+
+    objective: int
+    bad: int
+    judged: int
+    rate: Rate
+
+
+def constant(seen: Iterable[Evidence], budgets: Iterable[float]) -> Constant | None:
+    """The first objective whose budget is overrun without load; None where none surely is."""
+    probes = list(seen)
+    stopped = [e.offered_per_s for e in probes if e.censored]
+    below = LOW_RATIO * min(stopped, default=max((e.offered_per_s for e in probes), default=0.0))
+    low = [e for e in probes if not e.censored and e.offered_per_s <= below]
+    for index, budget in enumerate(budgets):
+        judged = sum(e.judged[index] for e in low)
+        bad = sum(e.bad[index] for e in low)
+        if bad >= FEWEST_BAD and _least(bad / CLUSTERED, judged / CLUSTERED) > budget:
+            return Constant(index, bad, judged, max(e.offered_per_s for e in low))
+    return None
+
+
+def _least(bad: float, judged: float) -> float:
+    share, square = bad / judged, Z**2 / judged
+    spread = Z * math.sqrt(share * (1 - share) / judged + square / (4 * judged))
+    return (share + square / 2 - spread) / (1 + square)
