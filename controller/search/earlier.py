@@ -26,7 +26,7 @@ START_RATIO = 0.75
 """The ramp begins at this part of the earlier estimate."""
 TRUSTED = 0.5
 """Weight of the earlier estimate; the rest is flat."""
-LEAST_SD = 0.10
+LEAST_SD = 0.20
 UNKNOWN_SD = 0.20
 """Of an estimate that came without an interval."""
 _T3 = 2 / (math.pi * math.sqrt(3))

@@ -135,6 +135,8 @@ class Goal:
             )
         if self.strategy == "external" and self.advisor is None:
             raise GoalInvalid("search.url", "missing: name the URL that is to propose the rates")
+        if self.prior is not None and self.strategy == "soak":
+            raise GoalInvalid("search.prior", "a soak has one rate and begins nowhere else")
         if self.prior is not None and not self._is_ordered(self.prior):
             raise GoalInvalid("search.prior", "low, estimate and high are not in that order")
 

@@ -21,8 +21,8 @@ from controller.search.probe import Outcome, Verdict
 from controller.search.strategy import Ask
 
 SCALE_S = Seconds(2.0)
-SCALE_ARRIVALS, LONGEST_SCALE_S = 8, 20.0
-"""A scale probe at a low rate waits for so many arrivals."""
+SCALE_ARRIVALS, LONGEST_SCALE_S, LONGEST_SCALE_RATIO = 8, 20.0, 1 / 16
+"""A scale probe at a low rate waits for so many arrivals, for a part of the budget at most."""
 SCALE_STEP = 2.0
 STRAINED_STEP = 1.5
 STRAINED_RATIO = 0.5
@@ -81,7 +81,8 @@ def asked(opening: Opening, goal: Goal) -> Ask | None:
     rate = opening.next_rate
     if opening.stage == "scale":
         looked = "is it as before" if opening.recalled else "find the scale"
-        held_s = Seconds(min(max(SCALE_S, SCALE_ARRIVALS / rate), LONGEST_SCALE_S))
+        longest_s = max(LONGEST_SCALE_S, LONGEST_SCALE_RATIO * goal.budget_s)
+        held_s = Seconds(min(max(SCALE_S, SCALE_ARRIVALS / rate), longest_s))
         return Ask("scale", rate, held_s, f"{looked}: is {format_rate(rate)} carried at all")
     if opening.stage == "warm_up":
         held = longest_warm_up_s(goal)
@@ -102,7 +103,8 @@ def observed(opening: Opening, goal: Goal, outcome: Outcome) -> Opening:
     """Learn from a scale or warm-up probe that was not void."""
     if outcome.probe.purpose == "scale":
         return _scaled(opening, goal, outcome)
-    if outcome.verdict is Verdict.FAIL and opening.retries < _RETRIES:
+    again = opening.retries < _RETRIES and opening.next_rate > goal.low
+    if outcome.verdict is Verdict.FAIL and again:
         rate = max(goal.low, Rate(opening.next_rate / 2))
         return replace(opening, next_rate=rate, retries=opening.retries + 1)
     return replace(opening, stage="done", summary=_summary(opening, outcome))

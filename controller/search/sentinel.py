@@ -28,8 +28,9 @@ from controller.search.probe import Outcome, Verdict
 from controller.search.strategy import Ask
 
 EVERY_S = 150.0
-REQUESTS = 1_000
-SHORTEST_S, LONGEST_S = 4.0, 60.0
+REQUESTS, SPARE_RATIO = 1_000, 1.1
+"""Poisson arrivals of a time that holds a tenth more are fewer than REQUESTS once in a thousand times."""
+SHORTEST_S, LONGEST_S = 4.0, 120.0
 COST_RATIO = 0.1
 SPARE_TIMES = 2.0
 """The budget must hold the sentinel so many times, or what it may find comes too late."""
@@ -98,7 +99,7 @@ def asked(sentinel: Sentinel, purse: Purse) -> Ask | None:
     """The next look, when one is due and worth its time."""
     if sentinel.reference is None or sentinel.unwatched_s < EVERY_S:
         return None
-    measure_s = max(REQUESTS / sentinel.rate, SHORTEST_S)
+    measure_s = max(SPARE_RATIO * REQUESTS / sentinel.rate, SHORTEST_S)
     cost_s = measure_s + purse.overhead_s
     affordable = sentinel.spent_s + cost_s <= COST_RATIO * purse.elapsed_s
     if measure_s > LONGEST_S or not affordable or SPARE_TIMES * cost_s > purse.remaining_s:

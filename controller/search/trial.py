@@ -239,7 +239,7 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
         service_time=_quantiles(service_times(seen.buckets)),
         sent_per_s=Rate(seen.sent / judged_s if judged_s > 0 else 0.0),
         achieved_per_s=Rate(achieved_per_s),
-        requests=seen.requests,
+        requests=seen.requests + seen.totals.in_flight,
         bad_requests=seen.bad_any + seen.over_any,
         ledger=seen.totals,
         send_lag_p99_s=_lag_s(seen.send_lag),

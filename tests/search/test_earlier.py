@@ -59,7 +59,7 @@ def test_the_prior_leans_on_it_and_half_stays_flat() -> None:
     assert at[ratio.argmax()] == pytest.approx(225.0, rel=0.015)  # in the long run a little lower
     assert ratio.max() / ratio.min() < 50
     assert ratio.min() == pytest.approx(0.5, abs=0.05)
-    near = density(leant)[(at > 180) & (at < 280)].sum()
+    near = density(leant)[(at > 150) & (at < 340)].sum()
     assert 0.45 < near < 0.65
 
 

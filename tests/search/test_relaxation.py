@@ -88,7 +88,8 @@ def asking(rate: float, measure_s: float = 60.0, purpose: str = "search") -> Ask
     return Ask("closing" if purpose == "closing" else "search", Rate(rate), Seconds(measure_s), "")
 
 
-LONG = [a_probe(100, 120, 4.0)] * 4
+FAILED = replace(a_probe(115, 120, 4.0, bad=1000), censored=True)
+LONG = [a_probe(100, 120, 4.0)] * 4 + [FAILED] * 2
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ LONG = [a_probe(100, 120, 4.0)] * 4
         ("near the estimate the target's memory is waited for", searching(*LONG), asking(100), 5.0, 20.0),
         ("far from it nothing is", searching(*LONG), asking(50), 0.0, 1.0),
         ("a third of a short probe at most", searching(*LONG), asking(100, 6.0), 2.0, 2.0),
-        ("a minute at most", searching(*[a_probe(100, 600, 40.0)] * 4), asking(100, 600.0), LONGEST_MEMORY_S, LONGEST_MEMORY_S),
+        ("a minute at most", searching(*[a_probe(100, 600, 40.0)] * 4, *[FAILED] * 2), asking(100, 600.0), LONGEST_MEMORY_S, LONGEST_MEMORY_S),
         ("not without batching awareness", searching(*LONG, batching=False), asking(100), 0.0, 1.0),
     ],
 )  # fmt: skip

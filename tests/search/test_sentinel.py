@@ -98,7 +98,7 @@ def test_a_look_is_due_after_so_much_measuring_and_only_when_it_can_be_paid() ->
     )
     ask = asked(due, PURSE)
     assert ask is not None
-    assert (ask.purpose, ask.rate, ask.measure_s) == ("sentinel", RATE, 12.5)
+    assert (ask.purpose, ask.rate, ask.measure_s) == ("sentinel", RATE, 13.75)
     for claim, purse in (
         ("more than a tenth", replace(PURSE, elapsed_s=Seconds(150.0))),
         ("beyond the budget", replace(PURSE, remaining_s=Seconds(30.0))),

@@ -45,7 +45,7 @@ def growing(per_quarter: int) -> Flow:
 )  # fmt: skip
 def test_stop_rules(claim: str, flow: Flow, rule: str | None, before_s: float) -> None:
     outcome, decided_s = judged(
-        a_trial(GOAL, PROBE), stream(GOAL, flow, 120)[: 60 if rule is None else 120]
+        a_trial(GOAL, PROBE), stream(GOAL, flow, 120)[: 44 if rule is None else 120]
     )
     if rule is None:
         assert outcome is None, claim

@@ -73,6 +73,45 @@ def test_binary_stops_at_a_narrow_bracket_which_is_its_interval() -> None:
     assert standing.safe == standing.interval.low
 
 
+def test_binary_does_not_ask_again_where_a_probe_had_to_be_stopped() -> None:
+    strategy: Strategy = Binary(GOAL, Rate(100.0))
+    ask = strategy.ask()
+    assert isinstance(ask, Ask)
+    strategy = strategy.observe(outcome_of(ask, 0.0))
+    ask = strategy.ask()
+    assert isinstance(ask, Ask)
+    strategy = strategy.observe(replace(outcome_of(ask, 0.2), rule="R1 curtail"))
+    ask = strategy.ask()
+    assert isinstance(ask, Ask)
+    assert ask.rate == 150.0
+
+
+@pytest.mark.parametrize(("passing", "most"), [(True, 250.0), (False, 250.0)])
+def test_bayes_answers_no_rate_that_it_may_not_try(passing: bool, most: float) -> None:
+    """The capacity lies a little above `to`."""
+    goal = replace(GOAL, high=Rate(most))
+    strategy: Strategy = Bayes.knowing_nothing(goal).placed(Rate(200.0))
+    for number in range(20):
+        ask = strategy.ask()
+        if not isinstance(ask, Ask):
+            break
+        bad = 0.009 if passing or number % 4 else 0.02
+        strategy = strategy.observe(outcome_of(ask, bad * (ask.rate / 252) ** 40, number))
+    standing = strategy.standing()
+    assert standing is not None
+    assert standing.interval.estimate <= most
+
+
+def test_bayes_looks_at_the_lowest_rate_before_it_answers_below_it() -> None:
+    strategy: Strategy = Bayes.knowing_nothing(replace(GOAL, low=Rate(100.0)))
+    rates = []
+    while isinstance(ask := strategy.ask(), Ask) and len(rates) < 20:
+        rates.append(ask.rate)
+        strategy = strategy.observe(outcome_of(ask, 0.2))
+    assert ask == Finding("at_most")
+    assert rates[-2:] == [100.0, 100.0]
+
+
 def test_a_sweep_climbs_its_ladder_until_it_breaks() -> None:
     rungs = [round(rate, 1) for rate in ladder(replace(GOAL, precision=0.5))]
     goal = replace(GOAL, precision=0.5)

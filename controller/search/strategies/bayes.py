@@ -144,6 +144,8 @@ class Bayes:
         if not self.failed:
             return self._climb()
         standing = self.known()
+        if standing.interval.estimate < self.goal.low:
+            return self._probe(self.goal.low, STAGES[1][1], "does even the lowest rate fail")
         if self._closing(standing.interval):
             if self.closings >= self.goal.closing_probes:
                 return Finding("answered")
@@ -253,6 +255,8 @@ class Bayes:
         index = min(taught_of or range(len(read)), key=lambda i: read[i][2])
         low, safe, median, _ = read[index]
         high = min(read[i][3] for i in taught_of or range(len(read)))
+        top = self.goal.high  # nothing was tried above it
+        low, safe, median = min(low, top), min(safe, top), min(median, top)
         return Standing(Interval(low, median, max(high, median)), safe, index)
 
     def _clustering(self, index: int) -> float | None:

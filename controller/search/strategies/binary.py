@@ -2,7 +2,8 @@
 
 From `low`, double until a rate fails; then halve the bracket between the highest passing and the
 lowest failing rate with probes of fixed length until it is as narrow as the precision asks. A
-failing probe is tried once more before it counts. The interval is the bracket: it bounds what
+probe that ran to its end and failed is tried once more before it counts; one that had to be stopped
+counts at once. The interval is the bracket: it bounds what
 the probes said, it is no probability.
 """
 
@@ -18,6 +19,8 @@ from controller.search.probe import Outcome, Verdict
 from controller.search.strategy import Ask, Finding, Standing
 
 PROBE_S = Seconds(20.0)
+STOPPED = ("R1", "R2", "R4")
+"""Rules that stop a failing probe: six budgets are no bad luck."""
 _START_RATIO = 0.5
 
 
@@ -40,7 +43,7 @@ class Binary:
         rate = outcome.probe.rate
         if outcome.verdict is Verdict.PASS:
             return replace(self, passed=rate, doubted=None)
-        if self.doubted != rate:
+        if self.doubted != rate and not outcome.rule.startswith(STOPPED):
             return replace(self, doubted=rate)
         objective = worst_objective(self.goal, outcome)
         if self.passed is None and rate > self.goal.low:
