@@ -104,7 +104,7 @@ def test_bayes_answers_no_rate_that_it_may_not_try(passing: bool, most: float) -
 
 def test_bayes_looks_at_the_lowest_rate_before_it_answers_below_it() -> None:
     strategy: Strategy = Bayes.knowing_nothing(replace(GOAL, low=Rate(100.0)))
-    rates = []
+    rates: list[float] = []
     while isinstance(ask := strategy.ask(), Ask) and len(rates) < 20:
         rates.append(ask.rate)
         strategy = strategy.observe(outcome_of(ask, 0.2))
