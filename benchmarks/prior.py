@@ -1,7 +1,7 @@
 """What does an earlier result do to a search, and what does a wrong one cost? What does gentleness?
 
 Whole runs in virtual time, the same seeds in every row: without a prior, with the right one, and
-with one that is a factor too high or too low. A wrong prior should cost time, not truth.
+with one that is a factor or a fifth too high or too low. A wrong prior should cost time, not truth.
 
     python -m benchmarks.prior [--seeds 40] [--target sim://…] [--slo 'p99 response_time <= 150ms']
                                [--cases none right double half …] [--json FILE]
@@ -29,7 +29,7 @@ from controller.search.goal import Goal
 from controller.sim.run import simulate
 
 TARGET = "sim://batch?base=20ms&per_item=2.5ms&max_batch=16"
-FACTORS = {"right": 1.0, "double": 2.0, "half": 0.5}
+FACTORS = {"right": 1.0, "a fifth high": 1.2, "a fifth low": 0.8, "double": 2.0, "half": 0.5}
 CASES = ("none", *FACTORS, "gentle", "gentle, right")
 HALF_WIDTH = 0.05
 """An earlier interval as a search at precision 10 % gives it."""
