@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.demo_target import SETTINGS, Asked, Row, line, meets_aims, read, summary, write
+from benchmarks.demo_rows import Row, line, meets_aims, read, summary, write
+from benchmarks.demo_target import SETTINGS, Asked
 from controller.api.schemas.faults import goal_of
 from controller.api.schemas.reading import Rules
 
