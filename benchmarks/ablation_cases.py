@@ -30,6 +30,10 @@ CLEAN = COLUMNS["clean"]
 SLOW_START = Disturbance(
     "slow start", "four times as slow for 30 s", passing="warm_up_slowdown=4&warm_up=30s"
 )
+LONG_START = Disturbance(
+    "long start", "half speed for 3 min", passing="warm_up_slowdown=2&warm_up=180s"
+)
+LOOSE = FAMILIES["loose"]
 FIFO, BATCH, MM1 = FAMILIES["fifo"].url, FAMILIES["batch"].url, "sim://mm1?mean=10ms"
 FIFO_SLO, BATCH_SLO = FAMILIES["fifo"].slo, FAMILIES["batch"].slo
 DEMO, DEMO_SLO = "sim://batch?base=20ms&per_item=2.5ms&max_batch=16", "p99 response_time <= 150ms"
@@ -90,6 +94,14 @@ CASES = (
         SCENARIOS["cold70_tau120"],
     ),
     Case(
+        "demo, long cold",
+        "warm_up",
+        "half speed for 3 min",
+        DEMO,
+        (DEMO_SLO,),
+        LONG_START,
+    ),
+    Case(
         "classes, light alone",
         "replay",
         "every request of the light class",
@@ -145,6 +157,7 @@ CASES = (
         COLUMNS["spikes"],
     ),
     Case("mm1", "batching", "one exponential server, which forgets slowly", MM1, FIFO_SLO),
+    Case("loose", "batching", LOOSE.says, LOOSE.url, LOOSE.slo, budget_s=LOOSE.budget_s),
     Case("fifo", "open_loop", "eight servers at one queue", FIFO, FIFO_SLO),
     Case("batch", "open_loop", "two replicas that batch", BATCH, BATCH_SLO),
 )
