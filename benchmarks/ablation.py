@@ -31,6 +31,7 @@ from benchmarks.search.cells import Known
 from benchmarks.search.ours import goal_of
 from benchmarks.search.statistics import bootstrapped
 from benchmarks.told import SOURCE, TellingConduct
+from contract.units import Rate
 from controller.run.conductor import conduct
 from controller.search.features import Features
 from controller.search.goal import Goal
@@ -93,6 +94,8 @@ def goal_for(case: Case, known: Known, seed: int, *, on: bool) -> Goal:
     goal = goal_of(case.question(known, seed))
     if case.capacity:
         goal = replace(goal, signals=SOURCE)
+    if case.low:
+        goal = replace(goal, low=Rate(case.low))
     if on:
         return goal
     goal = replace(goal, features=replace(Features(), **{case.feature: False}))

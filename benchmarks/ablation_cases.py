@@ -49,7 +49,7 @@ class Case:
     """A target that is searched with a feature and without it; `alone` is asked without replay.
 
     `capacity` is the work a second that its servers do, in requests, for a target that tells its
-    utilisation.
+    utilisation. `low` is the lowest rate to try, where it is not drawn.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Case:
     budget_s: float = 1800.0
     alone: str = ""
     capacity: float = 0.0
+    low: float = 0.0
 
     def known(self) -> Known:
         """The truth, simulated where it is not kept."""
@@ -92,6 +93,15 @@ CASES = (
         BATCH,
         BATCH_SLO,
         SCENARIOS["cold70_tau120"],
+    ),
+    Case(
+        "demo, cold, from 10/s",
+        "warm_up",
+        "four times as slow for 30 s",
+        DEMO,
+        (DEMO_SLO,),
+        SLOW_START,
+        low=10.0,
     ),
     Case(
         "demo, long cold",
