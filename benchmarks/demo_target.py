@@ -5,40 +5,49 @@ then computes the truth from the durations that this very server process measure
 batches: an event simulation of its queue, not the nominal numbers it was started with.
 
     python -m benchmarks.demo_target --json FILE [--settings demo,slow,fast] [--runs 5]
-                                     [--precision 10%]
+                                     [--precision 10%] [--require 200/s] [--off warm_up,batching]
 
 The settings cold, stalls and both disturb the server of demo: four times as slow for its first 30 s,
-stalls of 0.4 s every 25 s, and both. There the truth is that between stalls.
+stalls of 0.4 s every 25 s, and both. There the truth is that between stalls. gentle is the server of
+demo, spared (`search.gentle`). --off switches features off (`search.features`), to see their worth.
 
 FILE is read first and added to after every run, so that the benchmark can be done in pieces; a run
 that is in it is not repeated. Exit 1 when an answer is off by more than 5 %, or is none, or the
-median search of a setting took more than 3 minutes.
+median search of a setting took more than 3 minutes; or when stalls break every rate, a rate was
+required and the search did not exit with 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from benchmarks import own_server
+from benchmarks.demo_rows import HEAD, Row, line, meets_aims, read, summary, write
 from benchmarks.machine import Machine
+from controller.search.features import Features
 
-ERROR_AIM_RATIO = 0.05
-SECONDS_AIM = 180.0
 BUDGET = "10min"
 SEARCH_TIMEOUT_S = 900.0
 TRUTH_TIMEOUT_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a goal is not the setting's; `off` are names of `search.features`."""
+
+    precision: str = "10%"
+    require: str | None = None
+    off: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +60,36 @@ class Setting:
     max_batch: int
     objective: str
     disturbed: tuple[str, ...] = ()
+    gentle: bool = False
 
     @property
     def server_options(self) -> list[str]:
         sizes = ["--max-batch", str(self.max_batch)]
         return ["--base", self.base, "--per-item", self.per_item, *sizes, *self.disturbed]
 
-    def goal(self, url: str, seed: int, precision: str) -> dict[str, Any]:
+    def goal(self, url: str, seed: int, asked: Asked) -> dict[str, Any]:
         """The goal of `tonnage demo`, for this server."""
+        search: dict[str, Any] = {
+            "from": "10/s",
+            "to": "2000/s",
+            "precision": asked.precision,
+            "budget": BUDGET,
+            "seed": seed,
+            "closing_probes": 0,
+        }
+        if self.gentle:
+            search["gentle"] = True
+        if asked.off:
+            search["features"] = dict.fromkeys(asked.off, False)
+        required = {} if asked.require is None else {"require": asked.require}
         return {
             "name": f"{self.name}-{seed}",
             "target": url,
             "model": "toy",
             "workload": {"user": "kserve_v2", "arrivals": "poisson"},
             "slo": [self.objective, "error_ratio <= 0.1%"],
-            "search": {
-                "from": "10/s",
-                "to": "2000/s",
-                "precision": precision,
-                "budget": BUDGET,
-                "seed": seed,
-                "closing_probes": 0,
-            },
+            "search": search,
+            **required,
         }
 
 
@@ -86,58 +103,12 @@ SETTINGS = (
     Setting("cold", *DEMO, disturbed=COLD),
     Setting("stalls", *DEMO, disturbed=STALLS),
     Setting("both", *DEMO, disturbed=(*COLD, *STALLS)),
+    Setting("gentle", *DEMO, gentle=True),
 )
 """Nominal capacities near 235/s, 118/s and 430/s: server, workers and controller share a machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One search. Rates in arrivals/s; None where the search gave no such number."""
-
-    setting: str
-    run: int
-    status: str
-    reason: str
-    estimate: float | None
-    low: float | None
-    high: float | None
-    truth: float
-    nominal: float
-    seconds: float
-    wall_s: float
-    probes: int
-    requests: int
-    bad_requests: int
-    void_probes: int
-    send_lag_p99_ms: float | None
-    busy_ratio: float
-    strict: float | None = None
-    spikes: int = 0
-
-    @property
-    def error(self) -> float:
-        """Of the estimate, over the truth; NaN without one."""
-        return math.nan if self.estimate is None else self.estimate / self.truth - 1
-
-    @property
-    def covered(self) -> bool | None:
-        """Whether the truth lies in the 90 % interval; None when there is none."""
-        if self.low is None or self.high is None:
-            return None
-        return self.low <= self.truth <= self.high
-
-    @property
-    def within_aim(self) -> bool:
-        expected = "at_most" if self.stalls_alone_break_it else "answered"
-        return self.status == expected and abs(self.error) <= ERROR_AIM_RATIO
-
-    @property
-    def stalls_alone_break_it(self) -> bool:
-        """Whether no rate keeps the objective, for the setting stalls too much."""
-        return self.setting in ("stalls", "both")
-
-
-def measure(setting: Setting, run: int, precision: str) -> Row:
+def measure(setting: Setting, run: int, asked: Asked) -> Row:
     """One search against a fresh server, and the truth about that server.
 
     Raises:
@@ -148,7 +119,7 @@ def measure(setting: Setting, run: int, precision: str) -> Row:
         module = "deploy.demo.served_model"
         with own_server.running(module, setting.server_options, folder) as url:
             machine, began_s = Machine(), time.monotonic()
-            result = _search(setting.goal(url, run, precision), folder)
+            result, exit_status = _search(setting.goal(url, run, asked), folder)
             wall_s, busy_ratio = time.monotonic() - began_s, machine.busy_ratio()
             truth = _truth(setting, url)
     capacity, cost, generator = result["capacity"], result["cost"], result["generator"]
@@ -172,10 +143,13 @@ def measure(setting: Setting, run: int, precision: str) -> Row:
         busy_ratio=busy_ratio,
         strict=capacity["strict"],
         spikes=len(result["spikes"]),
+        off=",".join(asked.off),
+        require=asked.require,
+        exit_status=exit_status,
     )
 
 
-def _search(goal: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _search(goal: dict[str, Any], folder: Path) -> tuple[dict[str, Any], int]:
     goal_file, result_file = folder / "goal.yaml", folder / "result.json"
     goal_file.write_text(yaml.safe_dump(goal, sort_keys=False))
     argv = ["tonnage", "search", str(goal_file), "--local", "--json", str(result_file)]
@@ -190,8 +164,7 @@ def _search(goal: dict[str, Any], folder: Path) -> dict[str, Any]:
     )
     if not result_file.exists():
         raise RuntimeError(f"tonnage search ended with {done.returncode}:\n{done.stdout[-4000:]}")
-    result: dict[str, Any] = json.loads(result_file.read_text())
-    return result
+    return json.loads(result_file.read_text()), done.returncode
 
 
 def _truth(setting: Setting, url: str) -> dict[str, Any]:
@@ -207,93 +180,44 @@ def _truth(setting: Setting, url: str) -> dict[str, Any]:
     return truth
 
 
-HEAD = (
-    f"{'setting':<8}{'run':>4}{'estimate':>10}{'90 % interval':>17}{'truth':>8}{'error':>8}"
-    f"{'inside':>8}{'s':>7}{'probes':>8}{'requests':>10}{'bad':>7}{'void':>6}{'busy':>6}  status"
-)
-
-
-def line(row: Row) -> str:
-    """A row of the table."""
-    strict = "–" if row.strict is None else f"{row.strict:.1f}"
-    stalled = f"  {row.spikes} stalls, strict {strict};" if row.spikes else ""
-    return (
-        f"{row.setting:<8}{row.run:>4}{_rate(row.estimate):>10}"
-        f"{_rate(row.low) + ' – ' + _rate(row.high):>17}{row.truth:>8.1f}"
-        f"{_percent(row.error):>8}{_yes(row.covered):>8}{row.seconds:>7.0f}{row.probes:>8}"
-        f"{row.requests:>10}{row.bad_requests:>7}{row.void_probes:>6}{row.busy_ratio:>6.0%}"
-        f"{stalled}  {row.status}{'' if row.within_aim else ': ' + row.reason}"
-    )
-
-
-def summary(name: str, rows: list[Row]) -> str:
-    """Medians of a setting, and how often the aims were met."""
-    errors = [abs(row.error) for row in rows if not math.isnan(row.error)]
-    worst = f"{max(errors):.1%}" if errors else "–"
-    return (
-        f"{name:<8}median of {len(rows)}: {statistics.median(r.seconds for r in rows):.0f} s, "
-        f"{statistics.median(r.requests for r in rows):.0f} requests, "
-        f"{statistics.median(r.bad_requests for r in rows):.0f} bad; largest error {worst}; "
-        f"within {ERROR_AIM_RATIO:.0%}: {sum(r.within_aim for r in rows)} of {len(rows)}; "
-        f"truth inside the interval: {sum(r.covered is True for r in rows)}"
-    )
-
-
-def meets_aims(rows: list[Row]) -> bool:
-    """Every answer within 5 %, and the median search of every setting within 3 minutes."""
-    by_setting = [[r for r in rows if r.setting == name] for name in {r.setting for r in rows}]
-    quick = all(statistics.median(r.seconds for r in some) <= SECONDS_AIM for some in by_setting)
-    return quick and all(row.within_aim for row in rows)
-
-
-def _rate(rate: float | None) -> str:
-    return "–" if rate is None else f"{rate:.1f}"
-
-
-def _percent(ratio: float) -> str:
-    return "–" if math.isnan(ratio) else f"{ratio:+.1%}"
-
-
-def _yes(covered: bool | None) -> str:
-    return "–" if covered is None else "yes" if covered else "no"
-
-
-def read(path: Path) -> list[Row]:
-    """Runs done before; none when there is no such file."""
-    return [Row(**row) for row in json.loads(path.read_text())] if path.exists() else []
-
-
-def write(path: Path, rows: list[Row]) -> None:
-    """All runs so far, in one step."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-    partial.replace(path)
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    names = [setting.name for setting in SETTINGS]
-    plain = [setting.name for setting in SETTINGS if not setting.disturbed]
-    parser.add_argument("--settings", default=",".join(plain), help=f"of {', '.join(names)}")
-    parser.add_argument("--runs", type=int, default=5, help="of each setting")
-    parser.add_argument("--precision", default="10%")
-    parser.add_argument("--json", type=Path, required=True)
-    given = parser.parse_args()
-    asked = given.settings.split(",")
-    if unknown := set(asked) - set(names):
-        parser.error(f"--settings: {', '.join(sorted(unknown))}: write some of {', '.join(names)}")
+    given = _given()
+    asked = Asked(given.precision, given.require, tuple(filter(None, given.off.split(","))))
     rows = read(given.json)
     print(HEAD, flush=True)
-    for setting in (s for s in SETTINGS if s.name in asked):
-        done = {row.run: row for row in rows if row.setting == setting.name}
+    shown: list[Row] = []
+    for setting in (s for s in SETTINGS if s.name in given.settings.split(",")):
+        off = ",".join(asked.off)
+        done = {row.run: row for row in rows if (row.setting, row.off) == (setting.name, off)}
         for run in range(1, given.runs + 1):
             if run not in done:
-                done[run] = measure(setting, run, given.precision)
+                done[run] = measure(setting, run, asked)
                 rows.append(done[run])
                 write(given.json, rows)
             print(line(done[run]), flush=True)
         print(summary(setting.name, list(done.values())), flush=True)
-    return int(not meets_aims([row for row in rows if row.setting in asked]))
+        shown += done.values()
+    return int(not meets_aims(shown))
+
+
+def _given() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    names = [setting.name for setting in SETTINGS]
+    features = [field.name for field in fields(Features)]
+    plain = ",".join(s.name for s in SETTINGS if not s.disturbed and not s.gentle)
+    parser.add_argument("--settings", default=plain, help=f"of {', '.join(names)}")
+    parser.add_argument("--runs", type=int, default=5, help="of each setting")
+    parser.add_argument("--precision", default="10%")
+    parser.add_argument("--require", help="a rate, such as 200/s")
+    parser.add_argument("--off", default="", help=f"of {', '.join(features)}")
+    parser.add_argument("--json", type=Path, required=True)
+    given = parser.parse_args()
+    for option, known in (("settings", names), ("off", features)):
+        if unknown := {*filter(None, getattr(given, option).split(","))} - set(known):
+            parser.error(
+                f"--{option}: {', '.join(sorted(unknown))}: write some of {', '.join(known)}"
+            )
+    return given
 
 
 if __name__ == "__main__":

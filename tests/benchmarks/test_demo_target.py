@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.demo_target import SETTINGS, Row, line, meets_aims, read, summary, write
+from benchmarks.demo_rows import Row, line, meets_aims, read, summary, write
+from benchmarks.demo_target import SETTINGS, Asked
 from controller.api.schemas.faults import goal_of
 from controller.api.schemas.reading import Rules
 
@@ -75,5 +76,23 @@ def test_runs_done_before_are_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_every_setting_asks_a_goal_that_is_right(setting: Any) -> None:
     rules = Rules(check_target=lambda _: None, check_user=lambda _: None)
-    goal = goal_of(setting.goal("http://127.0.0.1:9100", 3, "10%"), rules)
+    goal = goal_of(setting.goal("http://127.0.0.1:9100", 3, Asked()), rules)
     assert (goal.seed, goal.precision, goal.closing_probes) == (3, 0.10, 0)
+    assert (goal.gentle, goal.require, goal.features.off) == (setting.name == "gentle", None, ())
+
+
+def test_features_are_switched_off_and_a_rate_is_required_where_it_is_asked() -> None:
+    rules = Rules(check_target=lambda _: None, check_user=lambda _: None)
+    asked = Asked(require="200/s", off=("warm_up", "open_loop"))
+    goal = goal_of(SETTINGS[0].goal("http://127.0.0.1:9100", 3, asked), rules)
+    assert (goal.require, goal.features.off) == (200.0, ("warm_up", "open_loop"))
+
+
+@pytest.mark.parametrize(("exit_status", "met"), [(1, True), (3, False)])
+def test_a_required_rate_that_stalls_break_must_end_in_exit_1(exit_status: int, met: bool) -> None:
+    stalls = row(setting="stalls", status="at_most", require="200/s", exit_status=exit_status)
+    assert stalls.within_aim is met
+
+
+def test_a_row_says_what_it_was_found_without() -> None:
+    assert "without batching" in line(row(off="batching"))
