@@ -11,9 +11,11 @@ make: learned in every probe, and no stall hides in it. A gap is a stall where
 
     S > max(10, 3 burst),  b - a >= 0.1 s,  3 or more are in flight at b
 
+and two that touch are one where less was served between them than a tenth of what either lacks;
+
 and it has recovered when the number in flight is back at 1.3 N(a) + 3, at the latest 12 (b - a) +
 0.5 s after b. Overload is never excused, for a queue that grows is worked off at full speed; nor is
-a gap before which a backlog was there already, or in which arrivals gave up waiting. Where
+a gap before which a backlog was there already, or in which arrivals timed out. Where
 answers name their replica, the same holds of each of them with its own completions.
 """
 
@@ -36,8 +38,10 @@ TICK_S = TICK_NS / 1e9
 LEAST_S, LONGEST_S = 0.1, 5.0
 """What may be called a stall; a target silent for longer than the second has failed."""
 LEAST_EXPECTED, BURSTS, FEWEST_IN_FLIGHT = 10.0, 3.0, 3
+TRICKLE_RATIO = 0.1
+"""So little between two gaps, of what was due in either, leaves them one."""
 LEAST_APART_S = 5.0
-FEWEST_BACKLOG, MOST_FAULTS_RATIO = 10, 0.1
+FEWEST_BACKLOG, MOST_GIVEN_UP_RATIO = 10, 0.1
 RECOVERED_TIMES, RECOVERED_FEWEST = 1.3, 3.0
 RECOVERY_TIMES, RECOVERY_S = 12.0, 0.5
 MOST_LEFT_OUT_RATIO = 0.5
@@ -74,7 +78,7 @@ class _Gaps:
 
 def found(setting: Setting, tally: Tally) -> Found:
     """The stalls that have recovered or still may."""
-    gaps = _gaps(setting, tally, _busy(tick for part in tally.ticks for tick in part), 1.0)
+    gaps = _gaps(setting, tally, _served(tick for part in tally.ticks for tick in part), 1.0)
     if gaps is None:
         return Found()
     burst = _burst(gaps, tally)
@@ -97,13 +101,18 @@ def found(setting: Setting, tally: Tally) -> Found:
     return Found(counted, buckets, burst, ours)
 
 
-def _busy(ticks: Iterable[Tick]) -> NDArray[np.int64]:
-    """Indices of ticks in which something was served."""
-    return np.array(sorted({t.index for t in ticks if t.completed > t.errors}), dtype=np.int64)
+def _served(ticks: Iterable[Tick]) -> NDArray[np.int64]:
+    """Shape (ticks, 2): index, and what was served, of those in which something was."""
+    served: dict[int, int] = {}
+    for tick in ticks:
+        if tick.completed > tick.errors:
+            served[tick.index] = served.get(tick.index, 0) + tick.completed - tick.errors
+    return np.array(sorted(served.items()), dtype=np.int64).reshape(-1, 2)
 
 
-def _gaps(setting: Setting, tally: Tally, busy: NDArray[np.int64], share: float) -> _Gaps | None:
+def _gaps(setting: Setting, tally: Tally, served: NDArray[np.int64], share: float) -> _Gaps | None:
     """The gaps of a target, or of a replica that serves `share` of what it is sent."""
+    busy = served[:, 0]
     if len(busy) < 2 or len(tally.samples) < 2:
         return None
     open_end = max(int(tally.through_s / TICK_S), int(busy[-1]))
@@ -115,7 +124,28 @@ def _gaps(setting: Setting, tally: Tally, busy: NDArray[np.int64], share: float)
     serve_s = setting.unloaded_s or Seconds(SERVICE_RATIO * setting.goal.tightest_limit_s)
     highest = _highest(setting, ended_s)
     per_s = share * np.minimum((before + after) / 2 / serve_s, highest)
-    return _Gaps(begun_s, ended_s, before, after, (ended_s - begun_s) * per_s)
+    gaps = _Gaps(begun_s, ended_s, before, after, (ended_s - begun_s) * per_s)
+    return _joined(gaps, served[:, 1].astype(np.float64))
+
+
+def _joined(gaps: _Gaps, served: Floats) -> _Gaps:
+    """Neighbouring gaps as one where hardly anything was served between them.
+
+    `served[i]` is what was at the begin of gap i. A target that all but stops lets one through now
+    and then; the whole of its stall, and not the pieces, says how long it may take to recover.
+    """
+    each = gaps.expected
+    begins = np.ones(len(served), dtype=bool)
+    begins[1:] = served[1:] > TRICKLE_RATIO * np.minimum(each[1:], each[:-1])
+    starts = np.flatnonzero(begins)
+    ends = np.append(starts[1:], len(served)) - 1
+    return _Gaps(
+        gaps.begun_s[starts],
+        gaps.ended_s[ends],
+        gaps.before[starts],
+        gaps.after[ends],
+        np.add.reduceat(each, starts),
+    )
 
 
 def _highest(setting: Setting, at_s: Floats) -> Floats:
@@ -139,10 +169,13 @@ def _most_before(setting: Setting) -> float:
     return max(setting.probe.rate * setting.goal.largest_limit_s, FEWEST_BACKLOG)
 
 
-def _faults(tally: Tally, begun_s: float, until_s: float) -> int:
-    """Arrivals that failed or timed out meanwhile: what gives up waiting has not been served."""
-    at = [s.faults for s in tally.samples if s.through_s <= until_s + 1e-9]
-    before = [s.faults for s in tally.samples if s.through_s <= begun_s + 1e-9]
+def _given_up(tally: Tally, begun_s: float, until_s: float) -> int:
+    """Arrivals that timed out meanwhile: what gives up waiting has not been served.
+
+    Those that a full queue turned away have been answered, and go with the stall.
+    """
+    at = [s.timed_out for s in tally.samples if s.through_s <= until_s + 1e-9]
+    before = [s.timed_out for s in tally.samples if s.through_s <= begun_s + 1e-9]
     return (at[-1] if at else 0) - (before[-1] if before else 0)
 
 
@@ -166,7 +199,7 @@ def _recovered(
         )
         recovered_s = next(back, None)
         last_s = tally.through_s if recovered_s is None else recovered_s
-        if last_s > until_s or _faults(tally, begun_s, last_s) > MOST_FAULTS_RATIO * held:
+        if last_s > until_s or _given_up(tally, begun_s, last_s) > MOST_GIVEN_UP_RATIO * held:
             continue
         stalls.append(
             Stall(
@@ -191,7 +224,7 @@ def _of_replicas(setting: Setting, tally: Tally) -> tuple[Stall, ...]:
     whole = max(sum(t.completed for t in ticks), 1)
     for number, name in enumerate(names, start=1):
         own = [tick for tick in ticks if tick.replica == number]
-        gaps = _gaps(setting, tally, _busy(own), sum(t.completed for t in own) / whole)
+        gaps = _gaps(setting, tally, _served(own), sum(t.completed for t in own) / whole)
         if gaps is not None:
             burst = _burst(gaps, tally) if setting.batching else 0.0
             least = max(LEAST_EXPECTED, BURSTS * burst)

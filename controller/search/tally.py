@@ -67,6 +67,7 @@ class Sample:
     per_s: Rate
     send_lag_s: float = 0.0
     judged: int = 0
+    timed_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,16 @@ def _sample(tally: Tally, through_s: Seconds, report: FleetReport, judged: int) 
     totals, lag = report.totals, report.send_lag
     faults = totals.failed + totals.timed_out
     lag_s = lag.max_s if lag.count else 0.0
-    new = Sample(through_s, totals.succeeded, faults, totals.in_flight, Rate(0.0), lag_s, judged)
+    new = Sample(
+        through_s,
+        totals.succeeded,
+        faults,
+        totals.in_flight,
+        Rate(0.0),
+        lag_s,
+        judged,
+        totals.timed_out,
+    )
     rate, _ = per_second((*tally.samples[-40:], new), through_s - RATE_SPAN_S)
     return replace(new, per_s=Rate(rate))
 

@@ -197,7 +197,7 @@ def test_overload_that_arrivals_give_up_on_is_no_stall(load: float, patience_s: 
         tally = seen(GOAL, due, np.minimum(done, due + patience_s), until_s=LENGTH_S)
         late = np.sort((due + patience_s)[done > due + patience_s])
         samples = tuple(
-            replace(s, faults=int(np.searchsorted(late, s.through_s))) for s in tally.samples
+            replace(s, timed_out=int(np.searchsorted(late, s.through_s))) for s in tally.samples
         )
         served = seen(GOAL, due, done, until_s=LENGTH_S).ticks
         told = replace(tally, samples=samples, ticks=served)

@@ -145,7 +145,9 @@ class Bayes:
             return self._climb()
         standing = self.known()
         if standing.interval.estimate < self.goal.low:
-            return self._probe(self.goal.low, Seconds(STAGES[1][1]), "does even the lowest rate fail")
+            return self._probe(
+                self.goal.low, Seconds(STAGES[1][1]), "does even the lowest rate fail"
+            )
         if self._closing(standing.interval):
             if self.closings >= self.goal.closing_probes:
                 return Finding("answered")
