@@ -47,7 +47,7 @@ SIZES: Mapping[str, Size] = {
         2,
         1,
         0,
-        families=("fifo", "batch", "mm1"),
+        families=("fifo", "batch", "bounded"),
         disturbances=("clean", "spikes"),
         strategies=("bayes", "bisection_60s", "probabilistic"),
     ),
