@@ -51,7 +51,7 @@ def share(count: int, of: int) -> Measured:
     p, z2 = count / of, Z * Z / of
     middle = (p + z2 / 2) / (1 + z2)
     half = Z * math.sqrt(p * (1 - p) / of + z2 / of / 4) / (1 + z2)
-    return Measured(p, max(0.0, middle - half), min(1.0, middle + half))
+    return Measured(p, min(max(0.0, middle - half), p), max(min(1.0, middle + half), p))  # rounding
 
 
 def bootstrapped(values: Sequence[float], statistic: Statistic) -> Measured:

@@ -16,8 +16,9 @@ from controller.sim.address import parse
 
 FIFO = "sim://fifo?servers=8&mean=40ms&cv=0.6"
 BATCH = "sim://batch?base=30ms&per_item=2.5ms&max_batch=32&replicas=2"
-LIMIT_S = {FIFO: 0.2, BATCH: 0.25}
-TRUTH = {FIFO: 180.5, BATCH: 559.4}
+BOUNDED = f"{FIFO}&queue_bound=24"
+LIMIT_S = {FIFO: 0.2, BATCH: 0.25, BOUNDED: 0.2}
+TRUTH = {FIFO: 180.5, BATCH: 559.4, BOUNDED: 187.0}
 """By benchmarks.search_truth, 500,000 arrivals a rate."""
 
 
@@ -65,6 +66,14 @@ def test_a_baseline_is_about_as_accurate_as_it_is_known_to_be(
 def test_long_probes_and_small_steps_come_near_at_their_price() -> None:
     assert abs(errors(BASELINES["mlperf_60s"].search, FIFO, seeds=1)[0]) <= 0.05
     assert abs(errors(BASELINES["linear_steps"].search, FIFO, seeds=1)[0]) <= 0.10
+
+
+@pytest.mark.parametrize("seed", [15, 27])
+def test_a_window_that_a_refusal_ended_is_stepped_back_from(seed: int) -> None:
+    """Its percentile is infinite, for a request that failed took for ever."""
+    answer, _ = result(BASELINES["aiperf_scale"].search, BOUNDED, seed)
+    assert answer.rate is not None
+    assert abs(answer.rate / TRUTH[BOUNDED] - 1) < 0.5
 
 
 def test_plrsearch_is_accurate_given_time() -> None:

@@ -70,7 +70,7 @@ class AiperfScale:
         return Answer(load.rate, load.rate, failed)
 
     def _step(self, env: Environment, took_s: float) -> float:
-        left = (env.limit_s - took_s) / env.limit_s
+        left = max((env.limit_s - took_s) / env.limit_s, 0.0)  # failed windows took for ever
         times = max(1, min(MOST_TIMES, int(left * MOST_TIMES)))
         return self.step_ratio * env.first * times
 
