@@ -67,7 +67,7 @@ def pytest_runtest_makereport(
     """Where everything is required, a test that needs a program may not skip by itself either."""
     report = yield
     needs_program = any(item.get_closest_marker(marker) is not None for marker in NEEDS)
-    if REQUIRE_ALL and needs_program and report.skipped and not hasattr(report, "wasxfail"):
+    if REQUIRE_ALL and needs_program and report.skipped:
         report.outcome = "failed"
         report.longrepr = f"skipped although TONNAGE_TEST_REQUIRE_ALL is set: {report.longrepr}"
     return report

@@ -97,7 +97,12 @@ def propose(search: Search) -> Probe | Consult | Capacity:
 def _constant(search: Search) -> Constant | None:
     if search.goal.strategy != "bayes":  # the others are what they are known for
         return None
-    return constant(search.watched, (o.budget for o in search.goal.judged_by))
+    summary = search.opening.summary
+    flat = summary is not None and summary.kind == "flat" and not search.sentinel.drifts
+    seen = (
+        search.watched if flat else search.seen
+    )  # a cold target's warm-up is bad for another reason
+    return constant(seen, (o.budget for o in search.goal.judged_by))
 
 
 def _longer(search: Search, finding: Finding) -> Probe | None:

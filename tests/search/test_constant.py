@@ -25,6 +25,7 @@ def a_probe(rate: float, judged: int, bad: int) -> Evidence:
         ("near what was too much it is load", [a_probe(180, 4000, 120), STOPPED], False),
         ("the highest of all rates may be load", [a_probe(100, 4000, 120)], False),
         ("below it, it is not", [a_probe(100, 4000, 120), a_probe(160, 4000, 120)], True),
+        ("a share that grows with the rate is load", [a_probe(50, 3000, 9), a_probe(120, 4000, 200), STOPPED], False),
         ("nothing seen says nothing", [], False),
     ],
 )  # fmt: skip
