@@ -67,7 +67,8 @@ def _lines(result: Document) -> list[Text]:
     elif capacity.get("safe") is not None and result["status"] == "answered":
         lines.append(Text(f"safe to plan with: {_rate(capacity['safe'])}"))
     if result.get("spikes"):
-        counted = result["status"] in ("answered", "at_most") and capacity.get("low") is not None
+        statuses = ("answered", "at_most", "no_verdict")
+        counted = result["status"] in statuses and capacity.get("low") is not None
         lines.append(Text(_stalls(result["spikes"], capacity.get("strict"), counted=counted)))
     lines.append(Text(str(result["reason"])))
     gate = result.get("gate")

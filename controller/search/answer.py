@@ -97,7 +97,8 @@ class Capacity:
     `low` and `high` bound the 90 % interval of `estimate`; `strict` counts recovered stalls,
     `safe` is the 10 % quantile of that, None where stalls may leave no rate at all. `stalls` were seen,
     and nothing was completed for `stalled_ratio` of the time. `reason` is one sentence: what limited the target and how
-    sure this is, or why there is no number.
+    sure this is, or why there is no number. A `no_verdict` has `low` and `high` where the budget was spent
+    before they were as close as asked, and the probes carry them none the less.
     """
 
     status: Status

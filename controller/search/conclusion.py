@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contract.units import Rate, Seconds
-from controller.search import explain, explain_answer
+from controller.search import explain, explain_answer, honest
 from controller.search.answer import Capacity, Gate, Interval, Status
 from controller.search.constant import Constant
 from controller.search.knowledge import Search
-from controller.search.relaxation import (
-    RELAXATIONS,
-    enough_s,
-    longest_measured_s,
-    relaxation_s,
-)
+from controller.search.relaxation import enough_s
 from controller.search.stalling import failed_in_stalls, stalls, strict_at, strict_of
 from controller.search.strategy import Ask, Finding, Standing, Told
 from controller.search.strict import Strict
@@ -26,9 +21,9 @@ LOOK_S = Seconds(20.0)
 
 
 def ended(search: Search, status: Status, reason: str) -> Capacity:
-    """What is known when it must end here: the estimate, and no interval."""
-    standing = search.strategy.standing()
-    estimate = None if standing is None else standing.interval.estimate
+    """What is known when it must end here: the estimate, if anything failed, and no interval."""
+    known = _interval(search)
+    estimate = None if known is None else known.estimate
     count, ratio = stalls(search)
     return Capacity(
         status=status,
@@ -140,7 +135,7 @@ def _stalling_beyond(search: Search, counted: Strict, passed: str) -> Capacity:
 
 def _answered(search: Search) -> Capacity:
     standing = search.strategy.standing()
-    refusal = _refusal(search)
+    refusal = honest.refusal(search)
     if standing is None or refusal is not None:
         return ended(search, "no_verdict", refusal or explain_answer.spent(search.goal, None))
     counted = strict_of(search, standing)
@@ -202,9 +197,33 @@ def _with_unseen(search: Search, reason: str) -> str:
 def spent(search: Search) -> Capacity:
     if search.strategy.narrow() and search.strategy.standing() is not None:
         return _answered(search)
-    unsteady = None if search.strategy.standing() else _unsteady(search)
+    vouched = _wider(search)
+    if vouched is not None:
+        return vouched
+    unsteady = None if search.strategy.standing() else honest.unsteady(search)
     reason = unsteady or explain_answer.spent(search.goal, _interval(search))
     return ended(search, "no_verdict", reason)
+
+
+def _wider(search: Search) -> Capacity | None:
+    """No verdict, but an interval wider than asked, where the probes carry one."""
+    standing = search.strategy.standing()
+    if search.goal.strategy != "bayes" or standing is None or not standing.bounded:
+        return None
+    if honest.refusal(search) is not None or not honest.told_enough(search, standing):
+        return None
+    goal, known = search.goal, standing.interval
+    counted = strict_of(search, standing)
+    safe = standing.safe if goal.spikes == "leave_out" else counted.safe
+    wide = explain_answer.wider(goal, known, goal.judged_by[standing.objective])
+    reason = _with_strict(search, counted, known.estimate, ("no_verdict", wide))
+    return replace(
+        ended(search, "no_verdict", _with_unseen(search, reason)),
+        low=known.low,
+        high=known.high,
+        strict=counted.estimate if counted.estimate > 0 else None,
+        safe=safe if safe > 0 else None,
+    )
 
 
 def hopeless(search: Search, found: Constant) -> Capacity:
@@ -231,37 +250,11 @@ def longer_look(search: Search) -> Ask | None:
     if standing is None or (summary is not None and not summary.steady):
         return None
     estimate = standing.interval.estimate
-    if _short(search, estimate) is None:
+    if honest.short(search, estimate) is None:
         return None
     rate = min(estimate, search.goal.high)
     wanted_s = Seconds(max(LOOK_S, enough_s(search.seen, estimate)))
     return Ask("search", rate, wanted_s, explain.longer_look(rate))
-
-
-def _refusal(search: Search) -> str | None:
-    """Why no interval is printed although the probes would give one."""
-    unsteady = _unsteady(search)
-    if unsteady is not None:
-        return unsteady
-    standing = search.strategy.standing()
-    short = None if standing is None else _short(search, standing.interval.estimate)
-    return None if short is None else explain_answer.too_short(*short)
-
-
-def _unsteady(search: Search) -> str | None:
-    summary = search.opening.summary
-    if summary is not None and not summary.steady:
-        return explain_answer.not_steady(summary)
-    return None if search.sentinel.steady else explain_answer.drifting(search.sentinel.drifts)
-
-
-def _short(search: Search, estimate: Rate) -> tuple[Seconds, Seconds] | None:
-    """(longest probe near `estimate`, relaxation time) where that is not enough of them."""
-    slow_s = relaxation_s(search.seen, estimate)
-    measured_s = longest_measured_s(search.seen, estimate)
-    if slow_s is None or measured_s >= RELAXATIONS * slow_s:
-        return None
-    return measured_s, slow_s
 
 
 def _binding(search: Search) -> str | None:
@@ -287,4 +280,4 @@ def _gate(
 
 def _interval(search: Search) -> Interval | None:
     standing = search.strategy.standing()
-    return None if standing is None else standing.interval
+    return None if standing is None or not standing.bounded else standing.interval

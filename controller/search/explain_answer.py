@@ -90,6 +90,16 @@ def spent(goal: Goal, known: Interval | None) -> str:
     )
 
 
+def wider(goal: Goal, known: Interval, objective: Objective | SignalObjective) -> str:
+    """The budget ran out first, and what there is can be vouched for."""
+    return (
+        f"{format_rate(known.estimate)}, 90 % sure between {format_rate(known.low)} and"
+        f" {format_rate(known.high)}: above it {_overrun(objective)}; the budget of"
+        f" {format_duration(goal.budget_s)} is spent and that is {ratio(known.width)} wide where"
+        f" {format_ratio(goal.precision)} was asked for; allow more in search.budget"
+    )
+
+
 def hopeless(objective: Objective | SignalObjective, found: Constant) -> str:
     """Load is not what breaks the SLO."""
     share = format_ratio(found.bad / found.judged)

@@ -61,11 +61,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known so far: the interval, its 10 % quantile and the binding objective's index."""
+    """What is known so far: the interval, its 10 % quantile and the binding objective's index.
+
+    Not `bounded`: nothing has failed yet, so its middle says no more than where the prior ends.
+    """
 
     interval: Interval
     safe: Rate
     objective: int
+    bounded: bool = True
 
 
 class Strategy(Protocol):

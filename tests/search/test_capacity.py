@@ -264,9 +264,10 @@ def test_a_rate_far_above_what_was_supported_is_approached_slowly() -> None:
 
 
 def test_ended_from_outside_keeps_the_estimate_only(goal: Goal) -> None:
-    search = start(goal)
-    while interval(search) is None:
-        search = observe(search, cliff(proposed(search)))
+    search, failed = start(goal), False
+    while interval(search) is None or not failed:
+        outcome = cliff(proposed(search))
+        search, failed = observe(search, outcome), outcome.verdict is Verdict.FAIL
     answer = ended(search, "aborted", "by a person")
     assert (answer.status, answer.reason, answer.exit_status) == ("aborted", "by a person", 130)
     assert answer.estimate is not None

@@ -22,7 +22,10 @@ from controller.search.view import State as RunState
 
 
 class CapacityShown(Shown):
-    """The answer's numbers; low and high bound the 90 % interval, safe is the number to plan with."""
+    """The answer's numbers; low and high bound the 90 % interval, safe is the number to plan with.
+
+    A no_verdict may have all of them, with an interval wider than the goal asks for.
+    """
 
     estimate: Number
     low: Number

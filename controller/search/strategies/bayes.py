@@ -259,7 +259,8 @@ class Bayes:
         high = min(read[i][3] for i in taught_of or range(len(read)))
         top = self.goal.high  # nothing was tried above it
         low, safe, median = min(low, top), min(safe, top), min(median, top)
-        return Standing(Interval(low, median, max(high, median)), safe, index)
+        interval = Interval(low, median, max(high, median))
+        return Standing(interval, safe, index, bounded=self.failed)
 
     def _clustering(self, index: int) -> float | None:
         """Of the p95 by the length of the probes near the median, of the bad arrivals by their number.
