@@ -91,8 +91,9 @@ class Found:
     def answer(self) -> Answer:
         """What the search said: right or wrong where the truth lies outside, else
 
-        answered   a number; also the estimate beside "at most" where stalls alone spend the budget
-        refused    a number that the search itself does not vouch for
+        answered   a number with an interval, narrow enough or not; also the estimate beside "at most"
+                   where stalls alone spend the budget
+        refused    a number without an interval, which the search itself does not vouch for
         none       nothing, or that the truth lies outside, which it does not
         """
         if self.place != "inside":
@@ -102,7 +103,9 @@ class Found:
             return "none"
         if self.status == "answered" or (self.status == "at_most" and self.strict_truth == 0):
             return "answered"
-        return "refused" if self.status == "no_verdict" else "none"
+        if self.status != "no_verdict":
+            return "none"
+        return "refused" if self.low is None or self.high is None else "answered"
 
 
 def broken(question: Question, reason: str, wall_s: float, commit: str) -> Found:

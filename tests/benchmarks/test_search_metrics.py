@@ -40,6 +40,14 @@ def test_errors_are_of_answers_and_costs_of_all_searches() -> None:
     assert row.cost.seconds.value == 200.0
 
 
+def test_a_number_without_a_verdict_is_refused_only_where_it_has_no_interval() -> None:
+    wide = a_search(1, status="no_verdict", low=90.0, high=108.0)
+    assert (wide.answer, wide.covered) == ("answered", True)
+    assert wide.width == pytest.approx(0.18)
+    assert a_search(1, status="no_verdict", low=None, high=None).answer == "refused"
+    assert a_search(1, status="aborted").answer == "none"
+
+
 def test_known_coverage_is_measured_and_lies_in_its_interval() -> None:
     held = [a_search(seed) for seed in range(1, 181)]
     missed = [a_search(seed, low=101.0, high=109.0) for seed in range(181, 201)]
