@@ -7,14 +7,14 @@ import pytest
 
 from tests.helpers.processes import running
 
-pytestmark = pytest.mark.timeout(130)
+pytestmark = pytest.mark.timeout(200)
 
 
 def test_the_demo_answers_beside_the_truth(tmp_path: Path) -> None:
     result = tmp_path / "demo.json"
     words = ["tonnage", "demo", "--precision", "60%", "--json", str(result)]
     with running("demo", words, tmp_path) as demo:
-        status = demo.ended(110)
+        status = demo.ended(170)
         said = demo.output()
 
     assert status == 0, demo.told(said)
