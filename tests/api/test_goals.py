@@ -95,6 +95,18 @@ BAD = [
         "300/s",
         "a soak holds one rate: write rate: 200/s, and leave this out",
     ),
+    (
+        {"search": {"strategy": "soak", "rate": "200/s", "precision": "5%"}},
+        "search.precision",
+        "5%",
+        "a soak gives no interval that could be so narrow: leave it out",
+    ),
+    (
+        {"search": {"strategy": "soak", "rate": "200/s", "closing_probes": 0}},
+        "search.closing_probes",
+        "0",
+        "a soak is one long probe and confirms nothing: leave it out",
+    ),
     ({"search": {"strategy": "soak", "rate": "0/s"}}, "search.rate", "0/s", "must be above zero"),
     (search(strategy="external"), "search.url", "(missing)", "write url: http://127.0.0.1:9000"),
     (search(strategy="external", url=7), "search.url", "7", "is not a URL"),

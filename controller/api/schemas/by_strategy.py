@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 from pydantic.config import JsonDict
 
-from contract.units import Rate, format_rate
+from contract.units import Rate, format_rate, format_ratio
 from controller.api.schemas.reading import NOT_GIVEN
 from controller.errors import Fault
 from controller.search.goal import StrategyName
@@ -45,6 +45,20 @@ def by_strategy(name: str) -> Any:
         schema.pop("default", None)
 
     return Field(alias=name, validate_default=True, json_schema_extra=without_default)
+
+
+_NOT_OF_A_SOAK = {
+    "precision": "a soak gives no interval that could be so narrow: leave it out",
+    "closing_probes": "a soak is one long probe and confirms nothing: leave it out",
+}
+
+
+def idle(field: str, value: float, strategy: StrategyName | None) -> Fault | None:
+    """What is wrong with a field that was given and has no meaning in a soak."""
+    if strategy != "soak":
+        return None
+    shown = format_ratio(value) if field == "precision" else f"{value:g}"
+    return Fault(f"search.{field}", shown, _NOT_OF_A_SOAK[field])
 
 
 def misfit(field: str, value: Rate | str, strategy: StrategyName | None) -> Fault | None:

@@ -20,7 +20,7 @@ from pydantic import (
 from contract.arrivals import Law
 from contract.objectives import Objective
 from contract.units import Rate, Seconds, format_duration, format_rate
-from controller.api.schemas.by_strategy import NEEDS, by_strategy, misfit
+from controller.api.schemas.by_strategy import NEEDS, by_strategy, idle, misfit
 from controller.api.schemas.fields import (
     DurationField,
     LawField,
@@ -123,6 +123,14 @@ class SearchDocument(_Part):
     @classmethod
     def _fits_the_strategy(cls, value: Rate | str, info: ValidationInfo) -> Rate | str:
         fault = misfit(str(info.field_name), value, info.data.get("strategy"))
+        if fault is not None:
+            refuse(fault)
+        return value
+
+    @field_validator("precision", "closing_probes")
+    @classmethod
+    def _means_something(cls, value: float, info: ValidationInfo) -> float:
+        fault = idle(str(info.field_name), value, info.data.get("strategy"))
         if fault is not None:
             refuse(fault)
         return value
