@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from contract.report import FleetReport
-from controller.ports import Clock, Fleet, Journal, Readiness
+from controller.ports import Burden, Clock, Fleet, Journal, Readiness
 from controller.run.conductor import conduct
 from controller.search.answer import Capacity
 from controller.search.goal import Goal, SignalSource
@@ -55,6 +55,9 @@ class Told:
 
     async def prepare(self, *, ask_target: bool = True) -> Readiness:
         return await self.fleet.prepare(ask_target=ask_target)
+
+    def burden(self) -> Burden:
+        return self.fleet.burden()
 
     async def release(self) -> None:
         await self.fleet.release()

@@ -29,6 +29,22 @@ class Readiness:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Burden:
+    """What the target had to bear: requests, and those that failed, timed out or were too late."""
+
+    requests: int = 0
+    bad_requests: int = 0
+
+    def __add__(self, other: Burden) -> Burden:
+        return Burden(self.requests + other.requests, self.bad_requests + other.bad_requests)
+
+    def beyond(self, other: Burden) -> Burden:
+        """What this has more than `other`."""
+        more, worse = self.requests - other.requests, self.bad_requests - other.bad_requests
+        return Burden(max(0, more), max(0, worse))
+
+
 class Fleet(Protocol):
     """Workers that offer load together, for one run."""
 
@@ -54,6 +70,12 @@ class Fleet(Protocol):
 
         Raises:
             FleetLost, Fenced: as for prepare; also out of the iterator.
+        """
+
+    def burden(self) -> Burden:
+        """Of all probes so far, from their beginning until they were drained.
+
+        That is more than their reports show, which end with the decision.
         """
 
     async def release(self) -> None:

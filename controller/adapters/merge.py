@@ -23,6 +23,7 @@ from contract.latency import Histogram
 from contract.messages import Drained, Plan
 from contract.report import FATES, DueBucket, FleetReport, Health, InFlight, Ledger, Report
 from controller.adapters.merge_ticks import Ticks
+from controller.ports import Burden
 
 GRACE_S = 1.0
 """A merged report waits this long for a worker whose report is due."""
@@ -47,6 +48,8 @@ class _Source:
     unaccounted: int = 0
     newly_unaccounted: int = 0
     in_flight: tuple[InFlight, ...] = ()
+    requests: int = 0
+    bad_any: int = 0
     health: Health = field(default_factory=Health)
     pending: list[Report] = field(default_factory=list)
     final: bool = False
@@ -83,6 +86,19 @@ class Merge:
     def lost(self) -> dict[str, str]:
         """Lost workers, and how in a few words."""
         return {w: s.lost for w, s in self._sources.items() if s.lost is not None}
+
+    @property
+    def burden(self) -> Burden:
+        """Of all reports so far, merged or not, and of what was in flight in each worker's last.
+
+        `Report.requests` leaves out those that were given up on.
+        """
+        known = Burden()
+        for source in self._sources.values():
+            waiting = source.totals.timed_out + sum(entry.count for entry in source.in_flight)
+            late = sum(max(entry.over_limit, default=0) for entry in source.in_flight)
+            known += Burden(source.requests + waiting, source.bad_any + late)
+        return known
 
     @property
     def draining(self) -> tuple[str, ...]:
@@ -195,6 +211,8 @@ def _take_report(source: _Source, report: Report, workers: int) -> None:
     source.health = report.health
     source.final = report.final
     source.pending.append(report)
+    source.requests += report.requests
+    source.bad_any += sum(bucket.bad_any for bucket in report.buckets)
     for bucket in report.buckets:
         for name in FATES:
             source.summed[name] += getattr(bucket, name)

@@ -22,7 +22,7 @@ from controller.adapters.conversation import Conversation
 from controller.adapters.merge import Merge
 from controller.adapters.plans import Speech, nobody, readiness
 from controller.errors import FleetError, FleetLost, NoWorkers, PreflightFailed
-from controller.ports import Artefacts, Clock, Readiness
+from controller.ports import Artefacts, Burden, Clock, Readiness
 from controller.search.goal import Goal
 from controller.search.probe import Probe
 
@@ -77,6 +77,7 @@ class RedisFleet:
         self._boots: dict[str, str] = {}  # the prepared workers, in the order of the plan
         self._lost: set[tuple[str, str]] = set()  # (worker, boot)
         self._offered = False
+        self._borne = Burden()
 
     async def prepare(self, *, ask_target: bool = True) -> Readiness:
         """Have every live worker load the user and, if asked to, one of them ask the target."""
@@ -111,8 +112,15 @@ class RedisFleet:
             with contextlib.suppress(FleetError):
                 await self._stop(merge, probe)
             raise
-        await reports.aclose()
-        await self._stop(merge, probe)
+        else:
+            await reports.aclose()
+            await self._stop(merge, probe)
+        finally:
+            self._borne += merge.burden
+
+    def burden(self) -> Burden:
+        """Of all probes that have ended, as far as the workers told."""
+        return self._borne
 
     async def release(self) -> None:
         """Stop whatever runs, confirmed by the workers, and let them go. Idempotent."""

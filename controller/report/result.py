@@ -60,8 +60,8 @@ def result_of(view: RunView) -> Result:
         "probes": [_probe(outcome) for outcome in outcomes],
         "cost": {
             "seconds": number(view.spent_s),
-            "requests": sum(o.requests for o in outcomes),
-            "bad_requests": sum(o.bad_requests for o in outcomes),
+            "requests": view.requests,
+            "bad_requests": view.bad_requests,
         },
     }
 

@@ -21,7 +21,7 @@ from dataclasses import replace
 
 from contract.units import Seconds
 from controller.errors import Fenced, FleetError, FleetLost, PreflightFailed
-from controller.ports import Clock, Fleet, Journal, RateAdvisor, Signals
+from controller.ports import Burden, Clock, Fleet, Journal, RateAdvisor, Signals
 from controller.run.bounded import cancel
 from controller.run.measuring import Measuring
 from controller.run.orders import Order, Orders
@@ -143,6 +143,7 @@ class _Conductor:
         self._samples = samples
         self._advisor = advisor
         self._search = restore(goal, history)
+        self._told = Burden()  # by the outcomes of this controller's probes
         self._since = clock.now()
         self._worn: str | None = None  # why the fleet must be prepared anew, None while it is fit
 
@@ -264,6 +265,7 @@ class _Conductor:
         outcome = replace(outcome, seconds=Seconds(now - self._since))
         self._since = now
         self._search = observe(self._search, outcome)
+        self._told += Burden(outcome.requests, outcome.bad_requests)
         if outcome.verdict is Verdict.VOID and self._worn is None:
             self._worn = f"probe {outcome.probe.number} was void"
         known = interval(self._search)
@@ -293,7 +295,11 @@ class _Conductor:
         failure = await failure_of(self._run, self._clock, self._fleet.release(), bound_s)
         seconds = Seconds(self._clock.now() - since)
         note = reason if failure is None else f"{reason}; not confirmed: {failure}"
-        await self._note(LoadStopped(self._clock.wall(), failure is None, seconds, note))
+        late = self._fleet.burden().beyond(self._told)
+        stopped = LoadStopped(
+            self._clock.wall(), failure is None, seconds, note, late.requests, late.bad_requests
+        )
+        await self._note(stopped)
 
     async def _note(self, event: Event) -> None:
         await self._journal.append(self._run, event)

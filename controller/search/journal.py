@@ -144,12 +144,16 @@ class LoadStopped:
     """The load was told to stop. `confirmed`: every worker said that nothing is in flight.
 
     `seconds` passed between the order and the answer; `note` says why, and who was silent.
+    `requests` and `bad_requests` are what the target had to bear beyond the outcomes of this
+    controller's probes: after their decisions, and in a probe that was broken off.
     """
 
     at: float
     confirmed: bool
     seconds: Seconds
     note: str
+    requests: int = 0
+    bad_requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)

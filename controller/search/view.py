@@ -65,6 +65,7 @@ class RunView:
     `estimate`, `low` and `high` are the search's latest, replaced by the answer's at the end.
     `curve` holds the measurements of `current`, the probe in progress. `load_stopped` is True
     once the fleet confirmed it, None while nothing was said. `last_at` is the latest event's.
+    `late_requests` and the bad ones among them belong to no outcome: see `LoadStopped`.
     """
 
     run: str
@@ -88,6 +89,8 @@ class RunView:
     load_stopped: bool | None = None
     notes: tuple[Note, ...] = ()
     capacity: Capacity | None = None
+    late_requests: int = 0
+    late_bad_requests: int = 0
 
     @property
     def name(self) -> str:
@@ -102,6 +105,16 @@ class RunView:
     @property
     def void_probes(self) -> int:
         return sum(d.outcome.verdict is Verdict.VOID for d in self.probes)
+
+    @property
+    def requests(self) -> int:
+        """All that the target had to bear; while the run goes on, without what is late."""
+        return self.late_requests + sum(d.outcome.requests for d in self.probes)
+
+    @property
+    def bad_requests(self) -> int:
+        """Those of `requests` that failed, timed out or were too late."""
+        return self.late_bad_requests + sum(d.outcome.bad_requests for d in self.probes)
 
     @property
     def spent_s(self) -> Seconds:
@@ -128,8 +141,8 @@ def fold(view: RunView, event: Event) -> RunView:
             return _noted(resumed, at, note)
         case Noted(at, note):
             return _noted(view, at, note)
-        case LoadStopped(at, confirmed, _, note):
-            return _noted(replace(view, load_stopped=confirmed), at, note)
+        case LoadStopped():
+            return _stopped(view, event)
         case RunEnded():
             return _ended(view, event)
         case _:
@@ -172,6 +185,16 @@ def _decided(view: RunView, event: ProbeDecided) -> RunView:
         low=event.low,
         high=event.high,
     )
+
+
+def _stopped(view: RunView, event: LoadStopped) -> RunView:
+    stopped = replace(
+        view,
+        load_stopped=event.confirmed,
+        late_requests=view.late_requests + event.requests,
+        late_bad_requests=view.late_bad_requests + event.bad_requests,
+    )
+    return _noted(stopped, event.at, event.note)
 
 
 def _ended(view: RunView, event: RunEnded) -> RunView:

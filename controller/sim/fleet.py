@@ -15,7 +15,7 @@ from contract.arrivals import Schedule
 from contract.report import FleetReport, Ledger
 from contract.units import Rate
 from controller.errors import FleetLost, NoWorkers
-from controller.ports import Clock, Readiness
+from controller.ports import Burden, Clock, Readiness
 from controller.search.goal import Goal
 from controller.search.probe import Probe
 from controller.sim import trouble
@@ -78,6 +78,10 @@ class SimulatedFleet:
 
     def offer(self, probe: Probe) -> AbstractAsyncContextManager[AsyncIterator[FleetReport]]:
         return self._offer(probe)
+
+    def burden(self) -> Burden:
+        """Of all probes that have ended."""
+        return Burden(self.totals.sent, self.bad)
 
     async def release(self) -> None:
         """Stop what runs; there is nothing else to let go of."""

@@ -21,6 +21,7 @@ from contract.report import (
 )
 from contract.units import Rate, Seconds
 from controller.adapters.merge import Merge, merge_buckets, owed
+from controller.ports import Burden
 
 CADENCE_NS = 250_000_000
 BOOTS = {"w0": "b0", "w1": "b1"}
@@ -330,3 +331,17 @@ def test_replicas_too_many_to_follow_are_others(merge: Merge) -> None:
     assert report is not None
     assert report.replicas == (*some, OTHER_REPLICAS)
     assert report.ticks == (Tick(1, 1, 0, 3), Tick(1, 3, 0, MOST_REPLICAS + 1))
+
+
+def test_the_burden_counts_what_comes_after_the_stop_and_what_was_given_up_on() -> None:
+    merge = Merge(a_plan(), BOOTS, 0.0)
+    merge.take(a_report("w0", 1, requests=5), 0.3)
+    merge.take(a_report("w1", 1, requests=5), 0.3)
+    assert merge.pop(0.3) is not None
+    merge.stop()
+    late = a_report("w0", 2, requests=3)
+    waiting = (InFlight(1, 4, (2, 1)),)
+    merge.take(
+        replace(late, totals=replace(late.totals, timed_out=2, in_flight=4), in_flight=waiting), 0.6
+    )
+    assert merge.burden == Burden(requests=13 + 2 + 4, bad_requests=3 + 2)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from contract.latency import Histogram
 from contract.report import BUCKET_NS, DueBucket, FleetReport, Ledger
 from controller.errors import Conflict, FleetLost, NotFound, PreflightFailed
-from controller.ports import Clock, IdempotencyKey, Readiness, RunRecord
+from controller.ports import Burden, Clock, IdempotencyKey, Readiness, RunRecord
 from controller.search.journal import Event, RunCreated, RunEnded
 from controller.search.probe import Probe
 
@@ -128,6 +128,7 @@ class ScriptedFleet:
         self.answers = True
         self.release_refuses: Exception | None = None
         self.drain_s = 0.2
+        self.borne = Burden()
         self._clock = clock
         self._carries = carries
         self._scripts = scripts or {}
@@ -162,6 +163,9 @@ class ScriptedFleet:
             self._sending = False
             await self._clock.sleep(self.drain_s)
 
+    def burden(self) -> Burden:
+        return self.borne
+
     async def release(self) -> None:
         self._say("release")
         self._sending = False
@@ -193,6 +197,7 @@ class ScriptedFleet:
                 send_lag=Histogram.of([0.0005]),
                 requests=bucket.sent,
             )
+            self.borne += Burden(bucket.sent, bucket.bad_any)
             if _is_due(script.loses_worker_at_s, at_s):
                 lost, self.workers = self.workers[-1:], self.workers[:-1]
                 notes = tuple(f"worker {name} was silent for 3 s" for name in lost)

@@ -8,7 +8,7 @@ import pytest
 
 from contract.report import FleetReport
 from controller.errors import FleetLost
-from controller.ports import Fleet
+from controller.ports import Burden, Fleet
 from controller.search.probe import Probe
 from tests.helpers.builders import a_probe
 from tests.ports.fleets import Stage, over_redis, scripted, simulated
@@ -73,6 +73,19 @@ async def test_no_arrival_is_unaccounted_for(stage: Stage) -> None:
         assert totals.scheduled == sum(bucket.scheduled for bucket in buckets) > 0
         assert totals.succeeded == sum(bucket.succeeded for bucket in buckets)
         assert sum(report.unaccounted for report in seen) == 0
+
+
+async def test_the_burden_grows_by_every_request_also_of_a_probe_left_early(stage: Stage) -> None:
+    async with stage("nothing") as world:
+        await world.fleet.prepare()
+        assert world.fleet.burden() == Burden()
+        seen = await whole(world.fleet, a_probe(1, measure_s=SHORT_S))
+        first = world.fleet.burden()
+        assert first.requests == seen[-1].totals.sent
+        assert first.bad_requests == sum(b.bad_any for report in seen for b in report.buckets)
+        with pytest.raises(KeyError):
+            await broken_off(world.fleet, a_probe(2, measure_s=LONG_S))
+        assert world.fleet.burden().requests > first.requests
 
 
 async def test_leaving_early_stops_the_load_and_the_next_probe_can_start(stage: Stage) -> None:

@@ -233,6 +233,17 @@ async def test_an_abort_stops_the_load_within_a_second_and_says_so() -> None:
     assert stop_at < 5.3
 
 
+async def test_what_a_broken_off_probe_cost_is_journalled() -> None:
+    stage = Stage()
+    running = asyncio.create_task(stage.conduct())
+    await stage.clock.sleep(4.3)
+    stage.orders.abort("aborted by a person")
+    await running
+    told = sum(decided.outcome.requests for decided in stage.events(ProbeDecided))
+    (stopped,) = stage.events(LoadStopped)
+    assert stopped.requests == stage.fleet.burden().requests - told > 0
+
+
 async def test_a_cancelled_conductor_stops_the_load_and_ends_the_run() -> None:
     stage = Stage()
     running = asyncio.create_task(stage.conduct())

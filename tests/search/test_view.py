@@ -132,6 +132,14 @@ def test_a_resumed_run_has_no_probe_in_progress_and_keeps_its_start() -> None:
     assert (view.state, view.started_at) == ("preflight", 2.0)
 
 
+def test_what_came_after_the_decisions_is_part_of_the_cost() -> None:
+    stopped = LoadStopped(29.0, True, Seconds(0.2), "left", requests=30, bad_requests=4)
+    view = view_of("r1", (*BEGUN, DECIDED, stopped, Resumed(25.0, "after 5 s"), stopped))
+    outcome = DECIDED.outcome
+    assert view.requests == outcome.requests + 60
+    assert view.bad_requests == outcome.bad_requests + 8
+
+
 def test_what_a_view_holds_is_bounded() -> None:
     view = view_of("r1", BEGUN)
     for second in range(2, 3 * CURVE_LENGTH):

@@ -9,6 +9,7 @@ import pytest
 from contract.objectives import parse_objective
 from contract.units import Rate
 from controller.errors import GoalRefused
+from controller.report.result import result_of
 from controller.run.conductor import conduct
 from controller.search.goal import Goal
 from controller.search.journal import ProbeDecided, ProbeStarted, RunEnded
@@ -53,6 +54,15 @@ def test_the_interval_covers_the_truth_in_at_least_five_of_six_runs() -> None:
         assert answer.estimate == pytest.approx(CAPACITY, rel=0.12)
         covered += answer.low <= CAPACITY <= answer.high
     assert covered >= 5
+
+
+@pytest.mark.anyio
+async def test_the_cost_is_all_that_the_target_had_to_bear() -> None:
+    done = await simulate(question(precision=0.4), conduct=conduct)
+    cost = result_of(done.view)["cost"]
+    assert (cost["requests"], cost["bad_requests"]) == (done.sent.sent, done.bad)
+    decided = [probe.outcome for probe in done.view.probes]
+    assert done.bad > sum(outcome.bad_requests for outcome in decided)
 
 
 @pytest.mark.parametrize("strategy", ["binary", "sweep"])
