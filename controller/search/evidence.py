@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from contract.latency import Histogram
 from contract.objectives import Objective
 from contract.units import Seconds
 from controller.search import stalls, stop_rules, tally
@@ -23,6 +24,8 @@ from controller.search.times import service_times
 
 FEWEST_BAD = 5
 """Of fewer bad arrivals nobody can tell whether they come in clusters."""
+QUICK_QUANTILE = 0.1
+"""So quick an answer has hardly waited for others, whatever the rate."""
 
 
 def evidence_of(setting: Setting, whole: Tally, stop: Stop) -> Evidence:
@@ -50,7 +53,17 @@ def evidence_of(setting: Setting, whole: Tally, stop: Stop) -> Evidence:
         mean_s=Seconds(times.sum_s / times.count) if times.count else None,
         planned_s=setting.probe.measure_s,
         in_flight_variance=float(np.var(in_flight)) if in_flight else 0.0,
+        quick_s=_quick_s(times),
     )
+
+
+def quick_s(whole: Tally, from_s: float) -> Seconds | None:
+    """The quick end of the service time of the judged arrivals due from `from_s` on."""
+    return _quick_s(service_times(tally.behind(whole, from_s).buckets))
+
+
+def _quick_s(times: Histogram) -> Seconds | None:
+    return Seconds(times.quantile(QUICK_QUANTILE)) if times.count else None
 
 
 def _out_of(setting: Setting, seen: Tally, stop: Stop) -> tuple[int, ...]:

@@ -119,7 +119,8 @@ class Evidence:
     `clustering` is of the times over the probe's own p95, `bad_clustering` of the bad arrivals
     themselves, None where they are too few. `median_s` and `mean_s` are of the service time.
     `planned_s` is how long would have been measured had nothing stopped the probe.
-    `in_flight_variance` is of the number in flight, of which `relaxation_s` tells.
+    `in_flight_variance` is of the number in flight, of which `relaxation_s` tells. `quick_s` is the
+    10 % quantile of the service time, of a warm-up that of its steady part.
     """
 
     offered_per_s: Rate
@@ -138,6 +139,7 @@ class Evidence:
     mean_s: Seconds | None = None
     planned_s: Seconds = Seconds(0.0)
     in_flight_variance: float = 0.0
+    quick_s: Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,12 @@ shared machine would see drifts. A sum beyond ALARM together with a shift of mor
 drift: what was learned before it is of another target. ALARM lies below the usual 5, for a search has
 two to four looks, not hundreds. Measured: docs/decisions/0012. An answer needs a target that
 drifted once at most (MOST_DRIFTS).
+
+A target that was still slow when its warm-up ended is seen sooner. The quick end of the service time
+does not grow shorter by load: where a probe at the warm-up's rate or above has it below QUICKER of
+the warm-up's, the sentinel looks at once, whatever share of the time that takes. A look that finds
+no drift settles the doubt, until a probe is so much quicker again: some targets are quicker under
+load.
 """
 
 from __future__ import annotations
@@ -24,7 +30,7 @@ import numpy as np
 
 from contract.units import Rate, Seconds, format_rate
 from controller.search.answer import Drift
-from controller.search.probe import Outcome, Verdict
+from controller.search.probe import Evidence, Outcome, Probe, Verdict
 from controller.search.strategy import Ask
 
 EVERY_S = 150.0
@@ -34,6 +40,8 @@ SHORTEST_S, LONGEST_S = 4.0, 120.0
 COST_RATIO = 0.1
 SPARE_TIMES = 2.0
 """The budget must hold the sentinel so many times, or what it may find comes too late."""
+QUICKER, FEWEST_QUICK = 0.8, 100
+"""The quick end of fewer arrivals scatters by more than that."""
 SLACK, ALARM = 0.5, 3.0
 SHIFT = 0.05
 SWAY = 0.065
@@ -46,7 +54,8 @@ class Sentinel:
     """What is remembered between looks; `reference` is None before the first steady warm-up.
 
     `reference` and `error` are in ln(seconds), `unwatched_s` is the time measured since the last
-    look, `spent_s` what the looks took.
+    look, `spent_s` what the looks took. `quick_s` is the quick end of the service time that is
+    accounted for, `doubt_s` that of a probe which was too quick for it.
     """
 
     rate: Rate = Rate(0.0)
@@ -56,6 +65,8 @@ class Sentinel:
     spent_s: Seconds = Seconds(0.0)
     up: float = 0.0
     down: float = 0.0
+    quick_s: Seconds | None = None
+    doubt_s: Seconds | None = None
     drifts: tuple[Drift, ...] = ()
 
     @property
@@ -77,7 +88,7 @@ def referred(sentinel: Sentinel, outcome: Outcome) -> Sentinel:
     """A warm-up ended: from now on compare with its steady part, if it had one."""
     mean, error = _mean(outcome.levels)
     if not outcome.steady or mean is None:
-        return replace(sentinel, reference=None)
+        return replace(sentinel, reference=None, quick_s=None, doubt_s=None)
     return replace(
         sentinel,
         rate=outcome.probe.rate,
@@ -86,25 +97,45 @@ def referred(sentinel: Sentinel, outcome: Outcome) -> Sentinel:
         unwatched_s=Seconds(0.0),
         up=0.0,
         down=0.0,
+        quick_s=None if outcome.evidence is None else outcome.evidence.quick_s,
+        doubt_s=None,
     )
 
 
 def counted(sentinel: Sentinel, outcome: Outcome) -> Sentinel:
-    """Another probe was measured meanwhile."""
-    measured_s = 0.0 if outcome.evidence is None else outcome.evidence.measured_s
-    return replace(sentinel, unwatched_s=Seconds(sentinel.unwatched_s + measured_s))
+    """Another probe was measured meanwhile; it may raise doubt."""
+    evidence = outcome.evidence
+    if evidence is None:
+        return sentinel
+    return replace(
+        sentinel,
+        unwatched_s=Seconds(sentinel.unwatched_s + evidence.measured_s),
+        doubt_s=_doubt_s(sentinel, outcome.probe, evidence) or sentinel.doubt_s,
+    )
+
+
+def _doubt_s(sentinel: Sentinel, probe: Probe, evidence: Evidence) -> Seconds | None:
+    """The quick end of a probe that is too quick to be of the target that was warmed up."""
+    quick_s, known_s = evidence.quick_s, sentinel.quick_s
+    if quick_s is None or known_s is None or evidence.censored or probe.rate < sentinel.rate:
+        return None
+    enough = max(evidence.judged, default=0) >= FEWEST_QUICK
+    return quick_s if enough and quick_s < QUICKER * known_s else None
 
 
 def asked(sentinel: Sentinel, purse: Purse) -> Ask | None:
-    """The next look, when one is due and worth its time."""
-    if sentinel.reference is None or sentinel.unwatched_s < EVERY_S:
+    """The next look, when one is due and worth its time, or there is doubt."""
+    doubted = sentinel.doubt_s is not None
+    if sentinel.reference is None or (sentinel.unwatched_s < EVERY_S and not doubted):
         return None
     measure_s = max(SPARE_RATIO * REQUESTS / sentinel.rate, SHORTEST_S)
     cost_s = measure_s + purse.overhead_s
-    affordable = sentinel.spent_s + cost_s <= COST_RATIO * purse.elapsed_s
+    affordable = doubted or sentinel.spent_s + cost_s <= COST_RATIO * purse.elapsed_s
     if measure_s > LONGEST_S or not affordable or SPARE_TIMES * cost_s > purse.remaining_s:
         return None
     why = f"is the target still what it was after the warm-up: {format_rate(sentinel.rate)}"
+    if doubted:
+        why = f"probes are answered quicker than the warm-up was; {why}"
     return Ask("sentinel", sentinel.rate, Seconds(measure_s), why)
 
 
@@ -114,6 +145,8 @@ def observed(sentinel: Sentinel, outcome: Outcome) -> Sentinel:
         sentinel,
         unwatched_s=Seconds(0.0),
         spent_s=Seconds(sentinel.spent_s + outcome.seconds),
+        quick_s=sentinel.doubt_s or sentinel.quick_s,
+        doubt_s=None,
     )
     mean, error = _mean(outcome.levels)
     if sentinel.reference is None:

@@ -17,7 +17,7 @@ from contract.units import Rate, Seconds
 from controller.search import explain, stalls, steadiness, stop_rules, tally, void_rules, watching
 from controller.search.capacity import Search
 from controller.search.estimate import Belief
-from controller.search.evidence import evidence_of, measured_s
+from controller.search.evidence import evidence_of, measured_s, quick_s
 from controller.search.fronts import front_cut_s
 from controller.search.journal import Measured
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict
@@ -154,9 +154,14 @@ def _warmed(trial: Trial) -> Outcome | None:
         return void(trial, wrong)
     # An unsteady target passes too: what it lacks is steadiness, a lower rate would not help.
     outcome = _outcome(trial, Verdict.PASS, found.kind, found.reason)
+    evidence = _evidence(trial, Stop(found.kind, found.reason, passed=True))
+    steady_s = None if found.course is None else found.course.time_to_steady_s
+    if steady_s:
+        since_s = trial.setting.probe.ramp_s + steady_s
+        evidence = replace(evidence, quick_s=quick_s(trial.tally, since_s))
     return replace(
         outcome,
-        evidence=_evidence(trial, Stop(found.kind, found.reason, passed=True)),
+        evidence=evidence,
         steady=found.steady,
         course=found.course,
         levels=found.levels,
