@@ -7,6 +7,7 @@ at 235.7/s, by 20,000 s of simulation. Seeds are fixed, so these claims are not 
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -110,6 +111,19 @@ def test_a_target_that_warms_up_is_waited_for() -> None:
     warm_up = next(o for o in outcomes if o.probe.purpose == "warm_up")
     assert warm_up.seconds > 12
     assert answer.estimate == pytest.approx(TRUTH, rel=0.05)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_target_that_is_half_as_fast_for_three_minutes_is_measured_as_it_is_later(
+    seed: int,
+) -> None:
+    """Its warm-up is flat, so what is learned before is left out once it is seen to be quicker."""
+    goal = replace(GOAL, precision=0.06)
+    _, answer, outcomes = searched(goal, BatchingTarget(half_until_s=180.0), seed)
+    assert answer.estimate == pytest.approx(TRUTH, rel=0.05)
+    assert [drift.ratio < 1 for drift in answer.drifts] == [True]
+    doubting = [o.probe.why for o in outcomes if o.probe.number == answer.drifts[0].at_probe]
+    assert "answered quicker than the warm-up" in doubting[0]
 
 
 def test_a_target_that_dies_in_the_middle_ends_the_search_soon() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,6 +109,79 @@ def test_a_look_is_due_after_so_much_measuring_and_only_when_it_can_be_paid() ->
     assert asked(looked(due, np.zeros(13)), PURSE) is None
     unsteady = warmed(np.zeros(20), steady=False)
     assert asked(replace(unsteady, unwatched_s=Seconds(95.0)), PURSE) is None
+
+
+def quick(sentinel: Sentinel, seconds: float | None, rate: float = 100.0, **changes: Any) -> Sentinel:
+    """A probe that measured for 10 s with this quick end of its service time."""
+    evidence = Evidence(
+        Rate(rate),
+        (1_000,),
+        (0,),
+        (1.0,),
+        measured_s=Seconds(10.0),
+        quick_s=None if seconds is None else Seconds(seconds),
+    )
+    outcome = an_outcome(probe=a_probe(rate=rate), evidence=replace(evidence, **changes))
+    return counted(sentinel, outcome)
+
+
+WARM = replace(warmed(np.zeros(20)), quick_s=Seconds(0.020))
+EARLY = replace(PURSE, elapsed_s=Seconds(60.0))
+"""A look would take more than a tenth of what was spent."""
+
+
+def test_a_probe_answered_quicker_than_the_warm_up_asks_for_a_look_at_once() -> None:
+    ask = asked(quick(WARM, 0.015), EARLY)
+    assert ask is not None
+    assert (ask.purpose, ask.rate, ask.measure_s) == ("sentinel", RATE, 13.75)
+    assert ask.why.startswith("probes are answered quicker than the warm-up was")
+    assert asked(quick(WARM, 0.015), replace(EARLY, remaining_s=Seconds(30.0))) is None
+
+
+@pytest.mark.parametrize(
+    ("claim", "after"),
+    [
+        ("slower", quick(WARM, 0.040)),
+        ("hardly quicker", quick(WARM, 0.017)),
+        ("at less than the warm-up's rate", quick(WARM, 0.010, rate=60.0)),
+        ("cut off early", quick(WARM, 0.010, censored=True)),
+        ("a few arrivals", quick(WARM, 0.010, judged=(99,))),
+        ("nothing answered", quick(WARM, None)),
+        ("no steady warm-up", quick(warmed(np.zeros(20), steady=False), 0.010)),
+    ],
+)
+def test_there_is_no_doubt(claim: str, after: Sentinel) -> None:
+    assert after.doubt_s is None, claim
+    assert asked(after, EARLY) is None, claim
+
+
+def test_doubt_stays_until_a_look_can_be_paid() -> None:
+    after = quick(quick(WARM, 0.015), 0.030, rate=150.0)
+    assert asked(after, replace(EARLY, remaining_s=Seconds(30.0))) is None
+    assert asked(after, EARLY) is not None
+
+
+def test_a_look_that_finds_no_drift_settles_the_doubt_until_it_is_so_much_quicker_again() -> None:
+    """A target that is quicker at higher rates costs one look only."""
+    settled = looked(quick(WARM, 0.015), np.zeros(13))
+    assert settled.drifts == ()
+    assert asked(settled, EARLY) is None
+    assert asked(quick(settled, 0.0121), EARLY) is None
+    assert asked(quick(settled, 0.0119), EARLY) is not None
+
+
+def test_a_look_that_finds_half_the_service_time_is_a_drift_by_itself() -> None:
+    after = looked(quick(WARM, 0.010), np.full(13, math.log(0.5)))
+    assert [drift.ratio for drift in after.drifts] == [pytest.approx(0.5)]
+    assert "50 % faster" in after.drifts[0].reason
+
+
+def test_a_warm_up_sets_what_is_quick_and_ends_all_doubt() -> None:
+    evidence = Evidence(RATE, (1_000,), (0,), (1.0,), quick_s=Seconds(0.012))
+    probe = replace(a_probe(rate=RATE), purpose="warm_up")
+    outcome = an_outcome(probe=probe, steady=True, levels=levels_of(np.zeros(20)))
+    again = referred(quick(WARM, 0.015), replace(outcome, evidence=evidence))
+    assert (again.quick_s, again.doubt_s) == (0.012, None)
 
 
 def answers(probe: Probe, slower: float, at_per_s: float = 230.0) -> Outcome:

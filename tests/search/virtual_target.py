@@ -32,6 +32,7 @@ class BatchingTarget:
     """Greedy batching: up to `max_batch`, oldest first, held for base_s + per_item_s * n.
 
     `slow_start` = (extra share of time at first, time constant in s) makes it warm up;
+    until `half_until_s` it is half as fast;
     `refuses_above` answers what comes beyond that many waiting with an error at once.
     """
 
@@ -39,6 +40,7 @@ class BatchingTarget:
     per_item_s: float = 0.0025
     max_batch: int = 16
     slow_start: tuple[float, float] = (0.0, 1.0)
+    half_until_s: float = 0.0
     refuses_above: int | None = None
     dead_from_s: float = math.inf
     free_s: float = 0.0
@@ -57,7 +59,8 @@ class BatchingTarget:
             while last < count and last - first < self.max_batch and times[last] <= begun:
                 last += 1
             extra = self.slow_start[0] * math.exp(-begun / self.slow_start[1])
-            work_s = (self.base_s + self.per_item_s * (last - first)) * (1 + extra)
+            halved = 2 if begun < self.half_until_s else 1
+            work_s = (self.base_s + self.per_item_s * (last - first)) * (1 + extra) * halved
             self.free_s = begun + work_s
             done[alive[first:last]] = self.free_s
             first = last
