@@ -111,7 +111,9 @@ def test_a_look_is_due_after_so_much_measuring_and_only_when_it_can_be_paid() ->
     assert asked(replace(unsteady, unwatched_s=Seconds(95.0)), PURSE) is None
 
 
-def quick(sentinel: Sentinel, seconds: float | None, rate: float = 100.0, **changes: Any) -> Sentinel:
+def quick(
+    sentinel: Sentinel, seconds: float | None, rate: float = 100.0, **changes: Any
+) -> Sentinel:
     """A probe that measured for 10 s with this quick end of its service time."""
     evidence = Evidence(
         Rate(rate),
