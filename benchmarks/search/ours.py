@@ -19,14 +19,12 @@ from benchmarks.search.found import Found, asked
 from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
 from controller.run.conductor import conduct
-from controller.search.goal import Goal, StrategyName
+from controller.search.goal import Goal, StrategyName, time_out_s
 from controller.search.probe import Verdict
 from controller.search.view import RunView
 from controller.sim.run import Simulation, simulate
 
 OVERLOAD_RATIO = 1.02
-TIMEOUT_OVER_LIMIT = 10.0
-"""As a goal without a time-out has it."""
 
 DEFAULT = "default"
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -57,8 +55,7 @@ def goal_of(question: Question) -> Goal:
         budget_s=Seconds(question.budget_s),
         seed=question.seed,
     )
-    limit_s = goal.largest_limit_s
-    workload = replace(goal.workload, timeout_s=Seconds(TIMEOUT_OVER_LIMIT * limit_s))
+    workload = replace(goal.workload, timeout_s=time_out_s(objectives))
     return replace(goal, workload=workload, **SETTINGS[cell.setting])
 
 

@@ -7,6 +7,7 @@ which field is wrong. Everything here is in arrivals per second, seconds and rat
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -26,6 +27,21 @@ FEWEST_IN_FLIGHT = 8
 """Least cap of a worker: a burst at a very low rate is no overload."""
 _AGED = ("response_time", "service_time", "e2e")
 """Metrics that the age of an arrival in flight can break."""
+_TIMEOUT_OVER_LIMIT = 10
+_NO_LIMIT_TIMEOUT_S, _STREAM_TIMEOUT_S = Seconds(10.0), Seconds(60.0)
+"""Without a latency limit, and at least where all of them are of tokens, which say nothing of how
+long a whole answer takes."""
+
+
+def time_out_s(objectives: Iterable[Objective]) -> Seconds:
+    """The time-out of a goal that gives none."""
+    limited = [(float(o.limit_s), o.metric) for o in objectives if o.limit_s is not None]
+    if not limited:
+        return _NO_LIMIT_TIMEOUT_S
+    by_limit_s = Seconds(_TIMEOUT_OVER_LIMIT * max(limit_s for limit_s, _ in limited))
+    if any(metric in _AGED for _, metric in limited):
+        return by_limit_s
+    return max(by_limit_s, _STREAM_TIMEOUT_S)
 
 
 class GoalInvalid(ValueError):

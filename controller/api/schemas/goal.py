@@ -48,12 +48,10 @@ from controller.api.schemas.signals import (
 )
 from controller.errors import Fault
 from controller.search.features import Features
-from controller.search.goal import Goal, Spikes, StrategyName, WarmUp, Workload
+from controller.search.goal import Goal, Spikes, StrategyName, WarmUp, Workload, time_out_s
 from controller.search.signal_objectives import SignalObjective
 
 _SEED_END = 2**64
-_TIMEOUT_OVER_LIMIT = 10
-_NO_LIMIT_TIMEOUT_S = Seconds(10.0)
 
 
 def _one_or_many(value: Any) -> Any:
@@ -277,14 +275,12 @@ class GoalDocument(_Part):
         return tuple(sorted(of_arrivals, key=lambda objective: objective.limit_s is None))
 
     def _workload(self) -> Workload:
-        largest_s = _largest_limit_s(self.slo)
-        by_limit_s = Seconds(_TIMEOUT_OVER_LIMIT * largest_s) if largest_s else _NO_LIMIT_TIMEOUT_S
         return Workload(
             user=self.workload.user,
             options=json.dumps(self.workload.options, sort_keys=True),
             law=self.workload.arrivals,
             requests=self.workload.requests,
-            timeout_s=self.workload.timeout or by_limit_s,
+            timeout_s=self.workload.timeout or time_out_s(self._objectives()),
             replica_header=self.workload.replica_header,
         )
 
