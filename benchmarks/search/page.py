@@ -61,6 +61,7 @@ def _sections(
     yield ["### Families", "Mean absolute error · coverage · median seconds of `bayes`."]
     yield [tables.families(found)]
     yield ["### Strict", tables.strict(found)]
+    yield ["### Safe", tables.safe(found)]
     yield ["### Truth out of range", tables.outside(found)]
     yield ["### Repeatability", tables.repeatability(found)]
     yield ["### Targets", targets(found, held_out)]

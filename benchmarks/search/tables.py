@@ -215,6 +215,26 @@ def strict(found: Sequence[Found], strategy: str = OURS) -> str:
     return table(head, body)
 
 
+def safe(found: Sequence[Found], strategy: str = OURS) -> str:
+    """`safe` against the strict truth; where there are no stalls, that is the truth."""
+    rows = _by(
+        [one for one in _default(found, strategy) if one.place == "inside"],
+        lambda one: (one.disturbance, FAMILIES[one.family].group),
+    )
+    body = [
+        [
+            *key,
+            number(row.searches),
+            percent(row.safe.given.value),
+            with_interval(row.safe.held),
+            with_interval(row.safe.for_none),
+        ]
+        for key, row in sorted(rows.items())
+    ]
+    shares = ("given", "at or below the strict truth (nominal 90 %)", "given where no rate is safe")
+    return table(("disturbance", "families", "searches", *shares), body)
+
+
 def repeatability(found: Sequence[Found]) -> str:
     """How far two searches of the same target differ."""
     known = [one for one in found if one.setting == "default" and one.place == "inside"]
