@@ -9,7 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from benchmarks.search.curves import BAD_TIMES, SECONDS_TIMES, cheapest
+from benchmarks.search.curves import Equal, Silent, cheapest
 from benchmarks.search.families import FAMILIES
 from benchmarks.search.found import Found
 from benchmarks.search.goals import COLUMNS, LOOSE, OURS, Held, held, of_column
@@ -63,7 +63,7 @@ def goals(found: Sequence[Found], strategy: str = OURS) -> str:
         rows[one.what][one.column] = one
     head = ["goal", *(HEADS[column] for column in COLUMNS)]
     body = [[what, *(_goal(by.get(column)) for column in COLUMNS)] for what, by in rows.items()]
-    body += [_equal_accuracy(found, 0), _equal_accuracy(found, 1)]
+    body += [_equal_accuracy(found, group, which) for group in ("A", "B") for which in (0, 1)]
     sizes = [len(of_column(_default(found, strategy), column)) for column in COLUMNS]
     return table(head, [*body, ["searches", *(f"{size:,}" for size in sizes)]])
 
@@ -76,19 +76,29 @@ def _goal(one: Held | None) -> str:
     return f"{value}; {one.goal} {MET[one.met]}" if one.goal else value
 
 
-def _equal_accuracy(found: Sequence[Found], which: int) -> list[str]:
-    what, goal = (("seconds", SECONDS_TIMES), ("bad requests", BAD_TIMES))[which]
-    cells = []
-    for column in COLUMNS:
-        best = cheapest(of_column(found, column))
-        if best is None:
-            cells.append(NONE)
-        elif math.isinf(best[which].times):
-            cells.append(f"none is as accurate {MET[True]}")
-        else:
-            one = best[which]
-            cells.append(f"{one.times:.1f} × `{one.strategy}`; ≥ {goal:g} × {MET[one.met]}")
-    return [f"{what} of the cheapest baseline of equal accuracy", *cells]
+def _equal_accuracy(found: Sequence[Found], group: str, which: int) -> list[str]:
+    what = ("seconds", "bad requests")[which]
+    cells = [_equal(cheapest(of_column(found, column, group)), which) for column in COLUMNS]
+    return [f"{what} of the cheapest baseline of equal accuracy, {group}", *cells]
+
+
+def _equal(found: Equal, which: int) -> str:
+    if found is None:
+        return NONE
+    if isinstance(found, Silent):
+        silent = f", leave {percent(found.unanswered)} unanswered" if found.unanswered else ""
+        return f"not judged: we refuse {percent(found.refused)}{silent} {MET[found.met]}"
+    one = found[which]
+    met = f"; ≥ {one.goal:g} × {MET[one.met] or 'not judged'}"
+    if not one.curves:
+        said = "no curve: one setting run" if one.single else "no curve: no setting is comparable"
+    elif one.strategy:
+        said = f"{one.times:.1f} × `{one.strategy}`"
+    else:
+        said = f"none of {one.curves} curves is as accurate"
+    if one.bound_by and one.bound < one.times:
+        said += f", at most {one.bound:.1f} × `{one.bound_by}`, of one setting"
+    return said + met
 
 
 def _default(found: Sequence[Found], strategy: str) -> list[Found]:
