@@ -15,6 +15,7 @@ from benchmarks.search.found import Found
 from benchmarks.search.goals import COLUMNS, LOOSE, OURS, Held, held, of_column
 from benchmarks.search.metrics import Summary, summary
 from benchmarks.search.statistics import Measured
+from benchmarks.search.tuning import tuned
 
 NONE = "–"
 MET = {True: "met", False: "**missed**", None: ""}
@@ -127,10 +128,24 @@ STRATEGY_HEAD = (
 
 
 def strategies(found: Sequence[Found], column: str, group: str) -> str:
-    """Every strategy and setting in one column, on one group of families; the most accurate first."""
+    """Every strategy and setting in one column, on one group of families; the most accurate first.
+
+    The setting that was the best on families A says so.
+    """
     rows = _by(of_column(found, column, group), lambda one: (one.strategy, one.setting))
     ordered = sorted(rows.items(), key=lambda row: _last_if_unknown(row[1].accuracy.mean_abs))
-    return table(STRATEGY_HEAD, [[f"`{key[0]}`", key[1], *_cells(row)] for key, row in ordered])
+    best = tuned()
+    return table(
+        STRATEGY_HEAD,
+        [
+            [f"`{name}`", _setting(setting, best.get(name)), *_cells(row)]
+            for (name, setting), row in ordered
+        ],
+    )
+
+
+def _setting(setting: str, best: str | None) -> str:
+    return f"{setting} (best)" if setting == best else setting
 
 
 def _last_if_unknown(measured: Measured) -> float:
