@@ -84,8 +84,9 @@ def sentence(strategy: str, commits: dict[str, tuple[int, Origin]]) -> str:
             f"Whether {_rows(unknown)} of `{strategy}` {_are(unknown)} of the frozen search was not "
             f"checked, for git is not here or does not know the commit: {_named(unknown)}."
         )
-    whole = sum(count for count, _ in commits.values())
-    return " ".join(said) or f"All {whole:,} rows of `{strategy}` are of the frozen search."
+    whole = {commit: count for commit, (count, _) in commits.items()}
+    plain = f"{_rows(whole)} of `{strategy}` {_are(whole)} of the frozen search, all there {_are(whole)}."
+    return " ".join(said) or plain
 
 
 def _rows(counts: dict[str, int]) -> str:

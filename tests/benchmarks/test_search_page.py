@@ -23,7 +23,7 @@ def test_the_page_names_the_commit_that_froze_the_search() -> None:
     text = page.report([a_search(commit=SAME)], HELD_OUT, [], differs)
     known = frozen()
     assert f"The search was frozen at commit {known.commit[:10]} of {known.date}." in text
-    assert "All 1 rows of `bayes` are of the frozen search." in text
+    assert "1 row of `bayes` is of the frozen search, all there is." in text
     assert f"| `bayes` | {SAME} | 1 | the frozen one |" in text
 
 
@@ -41,7 +41,7 @@ def test_a_row_by_code_that_was_not_committed_is_flagged_whatever_its_commit() -
     text = page.report([a_search(commit=f"{SAME}+")], HELD_OUT, [], differs)
     assert "1 row of `bayes` is of a search that differs, or may (by" in text
     assert f"from the frozen one: 1 by {SAME}+." in text
-    assert "All 1 rows" not in text
+    assert "all there is" not in text
 
 
 def test_rows_whose_commit_git_does_not_know_are_said_not_to_be_checked() -> None:
