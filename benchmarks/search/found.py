@@ -72,6 +72,15 @@ class Found:
         return self.strict / self.strict_truth - 1
 
     @property
+    def safe_held(self) -> bool | None:
+        """Whether `safe` is at or below the strict truth; None without either.
+
+        Where there are no stalls that is the truth itself. Where no rate keeps the SLO it is None too.
+        """
+        truth = self.truth if self.strict_truth is None else self.strict_truth
+        return None if self.safe is None or truth <= 0 else self.safe <= truth
+
+    @property
     def covered(self) -> bool | None:
         """Whether the interval holds the truth; None without one."""
         if self.low is None or self.high is None or self.answer != "answered":

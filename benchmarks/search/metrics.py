@@ -47,6 +47,19 @@ class Strict:
 
 
 @dataclass(frozen=True, slots=True)
+class Safe:
+    """Of `safe`, over all searches: a rate that is promised with 90 % to keep the SLO, stalls counted.
+
+    `given` and `held`, at or below the strict truth, are where that is above 0. `for_none` is the
+    share of those that named one where no rate keeps the SLO.
+    """
+
+    given: Measured
+    held: Measured
+    for_none: Measured
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What a search takes of the clock and of the target."""
 
@@ -76,6 +89,7 @@ class Summary:
     right: Measured
     accuracy: Accuracy
     strict: Strict
+    safe: Safe
     cost: Cost
 
 
@@ -93,6 +107,7 @@ def summary(found: Sequence[Found]) -> Summary:
         right=share(sum(one.answer == "right" for one in outside), len(outside)),
         accuracy=_accuracy(inside),
         strict=_strict(inside),
+        safe=_safe(inside),
         cost=_cost([one for one in inside if one.status != "broken"]),
     )
 
@@ -127,6 +142,16 @@ def _strict(inside: Sequence[Found]) -> Strict:
         bias=bootstrapped(errors, statistics.median),
         mean_abs=bootstrapped(errors, statistics.mean_size),
         too_high=share(sum(error > TOO_MUCH for error in errors), len(errors)),
+    )
+
+
+def _safe(inside: Sequence[Found]) -> Safe:
+    none = [one for one in inside if one.strict_truth == 0]
+    held = [one.safe_held for one in inside if one.safe_held is not None]
+    return Safe(
+        given=share(len(held), len(inside) - len(none)),
+        held=share(sum(held), len(held)),
+        for_none=share(sum(bool(one.safe) for one in none), len(none)),
     )
 
 

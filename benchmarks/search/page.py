@@ -5,14 +5,18 @@ A page keeps its own text; the report takes the place of what stands between two
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.search import tables
-from benchmarks.search.families import FAMILIES, Frozen, describe
+from benchmarks.search import ours, provenance, tables
+from benchmarks.search.families import FAMILIES, Frozen, describe, frozen
 from benchmarks.search.found import Found
-from benchmarks.search.goals import COLUMNS, LOOSE, of_column
+from benchmarks.search.goals import COLUMNS, LOOSE, OURS, of_column
+from benchmarks.search.ours import DEFAULT
+from benchmarks.search.provenance import Differs
 from benchmarks.search.tables import HEADS, table
+from benchmarks.search.tuning import tuned
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 PICTURES = {
@@ -23,9 +27,17 @@ PICTURES = {
 }
 
 
-def report(found: Sequence[Found], held_out: Frozen, pictures: Sequence[str]) -> str:
-    """All tables, and the pictures by their links."""
-    parts = ["\n\n".join(section) for section in _sections(found, held_out, pictures)]
+def report(
+    found: Sequence[Found],
+    held_out: Frozen,
+    pictures: Sequence[str],
+    differs: Differs = provenance.differs,
+) -> str:
+    """All tables, and the pictures by their links; `differs` compares commits of the search."""
+    parts = [
+        "\n\n".join(filter(None, section))
+        for section in _sections(found, held_out, pictures, differs)
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -43,9 +55,9 @@ def placed(page: str, text: str) -> str:
 
 
 def _sections(
-    found: Sequence[Found], held_out: Frozen, pictures: Sequence[str]
+    found: Sequence[Found], held_out: Frozen, pictures: Sequence[str], differs: Differs
 ) -> Iterator[list[str]]:
-    yield ["### Goals", _sample(found, held_out), tables.goals(found)]
+    yield ["### Goals", _sample(found, held_out), *searched(found, differs), tables.goals(found)]
     yield [
         f"![{PICTURES[Path(picture).stem]}]({picture})"
         for picture in pictures
@@ -56,11 +68,13 @@ def _sections(
             if of_column(found, column, group):
                 said = HEADS[column] if column == LOOSE else f"{HEADS[column]}, families {group}"
                 yield [f"### {said[0].upper()}{said[1:]}", tables.strategies(found, column, group)]
+                yield [unshown(of_column(found, column, group), tuned())]
     extra = tables.scenarios(found)
     yield ["### Other disturbances", extra] if extra else []
     yield ["### Families", "Mean absolute error · coverage · median seconds of `bayes`."]
     yield [tables.families(found)]
     yield ["### Strict", tables.strict(found)]
+    yield ["### Safe", tables.safe(found)]
     yield ["### Truth out of range", tables.outside(found)]
     yield ["### Repeatability", tables.repeatability(found)]
     yield ["### Targets", targets(found, held_out)]
@@ -73,6 +87,39 @@ def _sample(found: Sequence[Found], held_out: Frozen) -> str:
     ends = f"; {broken} of them broke" if broken else ""
     drawn = f"family B is drawn from commit {held_out.commit[:10]} of {held_out.date}"
     return f"{said}{ends}; {drawn}."
+
+
+def searched(found: Sequence[Found], differs: Differs) -> tuple[str, str]:
+    """By which commits our own strategies were run, and whether the search was the frozen one."""
+    known = frozen()
+    own = [one for one in found if one.strategy in ours.STRATEGIES]
+    origins = provenance.origins(own, known, differs)
+    said = [provenance.sentence(name, commits) for name, commits in origins.items()]
+    text = f"The search was frozen at commit {known.commit[:10]} of {known.date}."
+    body = [
+        provenance.row(name, commit, *told)
+        for name, commits in origins.items()
+        for commit, told in commits.items()
+    ]
+    rows = table(("our strategy", "commit", "searches", "its search is"), body) if body else ""
+    return " ".join([text, *(said or [f"There is no row of `{OURS}`."])]), rows
+
+
+def unshown(found: Sequence[Found], best: Mapping[str, str]) -> str:
+    """Of a table of these searches: whose best setting or default was not run; "" for none."""
+    ran: dict[str, set[str]] = defaultdict(set)
+    for one in found:
+        ran[one.strategy].add(one.setting)
+    parts = []
+    for what, shown in (("best setting", best), ("default", dict.fromkeys(ran, DEFAULT))):
+        lacking = [
+            f"`{name}`" + ("" if shown[name] == DEFAULT else f" ({shown[name]})")
+            for name in sorted(ran)
+            if name in shown and shown[name] not in ran[name]
+        ]
+        if lacking:
+            parts.append(f"The {what} was not run of {', '.join(lacking)}.")
+    return " ".join(parts)
 
 
 def targets(found: Sequence[Found], held_out: Frozen) -> str:

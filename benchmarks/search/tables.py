@@ -9,12 +9,13 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from benchmarks.search.curves import BAD_TIMES, SECONDS_TIMES, cheapest
+from benchmarks.search.curves import Equal, Silent, cheapest
 from benchmarks.search.families import FAMILIES
 from benchmarks.search.found import Found
 from benchmarks.search.goals import COLUMNS, LOOSE, OURS, Held, held, of_column
 from benchmarks.search.metrics import Summary, summary
 from benchmarks.search.statistics import Measured
+from benchmarks.search.tuning import tuned
 
 NONE = "–"
 MET = {True: "met", False: "**missed**", None: ""}
@@ -63,7 +64,7 @@ def goals(found: Sequence[Found], strategy: str = OURS) -> str:
         rows[one.what][one.column] = one
     head = ["goal", *(HEADS[column] for column in COLUMNS)]
     body = [[what, *(_goal(by.get(column)) for column in COLUMNS)] for what, by in rows.items()]
-    body += [_equal_accuracy(found, 0), _equal_accuracy(found, 1)]
+    body += [_equal_accuracy(found, group, which) for group in ("A", "B") for which in (0, 1)]
     sizes = [len(of_column(_default(found, strategy), column)) for column in COLUMNS]
     return table(head, [*body, ["searches", *(f"{size:,}" for size in sizes)]])
 
@@ -76,19 +77,29 @@ def _goal(one: Held | None) -> str:
     return f"{value}; {one.goal} {MET[one.met]}" if one.goal else value
 
 
-def _equal_accuracy(found: Sequence[Found], which: int) -> list[str]:
-    what, goal = (("seconds", SECONDS_TIMES), ("bad requests", BAD_TIMES))[which]
-    cells = []
-    for column in COLUMNS:
-        best = cheapest(of_column(found, column))
-        if best is None:
-            cells.append(NONE)
-        elif math.isinf(best[which].times):
-            cells.append(f"none is as accurate {MET[True]}")
-        else:
-            one = best[which]
-            cells.append(f"{one.times:.1f} × `{one.strategy}`; ≥ {goal:g} × {MET[one.met]}")
-    return [f"{what} of the cheapest baseline of equal accuracy", *cells]
+def _equal_accuracy(found: Sequence[Found], group: str, which: int) -> list[str]:
+    what = ("seconds", "bad requests")[which]
+    cells = [_equal(cheapest(of_column(found, column, group)), which) for column in COLUMNS]
+    return [f"{what} of the cheapest baseline of equal accuracy, {group}", *cells]
+
+
+def _equal(found: Equal, which: int) -> str:
+    if found is None:
+        return NONE
+    if isinstance(found, Silent):
+        silent = f", leave {percent(found.unanswered)} unanswered" if found.unanswered else ""
+        return f"not judged: we refuse {percent(found.refused)}{silent} {MET[found.met]}"
+    one = found[which]
+    met = f"; ≥ {one.goal:g} × {MET[one.met] or 'not judged'}"
+    if not one.curves:
+        said = "no curve: one setting run" if one.single else "no curve: no setting is comparable"
+    elif one.strategy:
+        said = f"{one.times:.1f} × `{one.strategy}`"
+    else:
+        said = f"none of {one.curves} curves is as accurate"
+    if one.bound_by and one.bound < one.times:
+        said += f", at most {one.bound:.1f} × `{one.bound_by}`, of one setting"
+    return said + met
 
 
 def _default(found: Sequence[Found], strategy: str) -> list[Found]:
@@ -117,10 +128,24 @@ STRATEGY_HEAD = (
 
 
 def strategies(found: Sequence[Found], column: str, group: str) -> str:
-    """Every strategy and setting in one column, on one group of families; the most accurate first."""
+    """Every strategy and setting in one column, on one group of families; the most accurate first.
+
+    The setting that was the best on families A says so.
+    """
     rows = _by(of_column(found, column, group), lambda one: (one.strategy, one.setting))
     ordered = sorted(rows.items(), key=lambda row: _last_if_unknown(row[1].accuracy.mean_abs))
-    return table(STRATEGY_HEAD, [[f"`{key[0]}`", key[1], *_cells(row)] for key, row in ordered])
+    best = tuned()
+    return table(
+        STRATEGY_HEAD,
+        [
+            [f"`{name}`", _setting(setting, best.get(name)), *_cells(row)]
+            for (name, setting), row in ordered
+        ],
+    )
+
+
+def _setting(setting: str, best: str | None) -> str:
+    return f"{setting} (best)" if setting == best else setting
 
 
 def _last_if_unknown(measured: Measured) -> float:
@@ -213,6 +238,26 @@ def strict(found: Sequence[Found], strategy: str = OURS) -> str:
     ]
     head = ("disturbance", "families", "searches", "given", "mean abs. error", "bias", "over 5 %")
     return table(head, body)
+
+
+def safe(found: Sequence[Found], strategy: str = OURS) -> str:
+    """`safe` against the strict truth; where there are no stalls, that is the truth."""
+    rows = _by(
+        [one for one in _default(found, strategy) if one.place == "inside"],
+        lambda one: (one.disturbance, FAMILIES[one.family].group),
+    )
+    body = [
+        [
+            *key,
+            number(row.searches),
+            percent(row.safe.given.value),
+            with_interval(row.safe.held),
+            with_interval(row.safe.for_none),
+        ]
+        for key, row in sorted(rows.items())
+    ]
+    shares = ("given", "at or below the strict truth (nominal 90 %)", "given where no rate is safe")
+    return table(("disturbance", "families", "searches", *shares), body)
 
 
 def repeatability(found: Sequence[Found]) -> str:

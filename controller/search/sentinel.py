@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from contract.units import Rate, Seconds, format_rate
+from controller.search import explain
 from controller.search.answer import Drift
 from controller.search.probe import Evidence, Outcome, Probe, Verdict
 from controller.search.strategy import Ask
@@ -179,8 +180,9 @@ def _reason(sentinel: Sentinel, ratio: float) -> str:
     rate = format_rate(sentinel.rate)
     if math.isinf(ratio):
         return f"at {rate}, carried after the warm-up, it hardly answered"
-    side = "slower" if ratio > 1 else "faster"
-    return f"at {rate} it was {100 * abs(ratio - 1):.2g} % {side} than after the warm-up"
+    side, part = ("slower", ratio - 1) if ratio > 1 else ("faster", 1 - ratio)
+    shift = explain.ratio(part) if part < 1 else f"{100 * part:,.0f} %"
+    return f"at {rate} it was {shift} {side} than after the warm-up"
 
 
 def _mean(levels: tuple[float, ...]) -> tuple[float | None, float]:

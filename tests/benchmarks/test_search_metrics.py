@@ -97,6 +97,23 @@ def test_strict_is_held_against_the_truth_that_counts_stalls() -> None:
     assert row.strict.too_high.value == 0.5
 
 
+def test_safe_is_held_against_the_strict_truth_or_without_stalls_against_the_truth() -> None:
+    row = summary(
+        [
+            a_search(1, safe=60.0, strict_truth=60.0),
+            a_search(2, safe=61.0, strict_truth=60.0),
+            a_search(3, safe=99.0, strict_truth=None),
+            a_search(4, safe=None),
+            a_search(5, safe=40.0, strict_truth=0.0),
+            a_search(6, safe=None, strict_truth=0.0),
+            a_search(7, safe=300.0, place="above"),
+        ]
+    )
+    assert row.safe.given.value == pytest.approx(3 / 4)
+    assert row.safe.held == statistics.share(2, 3)
+    assert row.safe.for_none.value == 0.5
+
+
 def test_a_broken_search_is_unanswered_and_costs_nothing() -> None:
     row = summary([a_search(1), a_search(2, status="broken", estimate=None, seconds=0.0)])
     assert (row.broken, row.unanswered.value, row.cost.seconds.value) == (1, 0.5, 200.0)

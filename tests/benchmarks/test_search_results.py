@@ -136,6 +136,18 @@ def test_a_report_names_the_commits_and_what_broke() -> None:
     assert "| stall2_every30 | A | 1 |" in text
 
 
+def test_a_report_scores_what_was_called_safe_by_disturbance() -> None:
+    searches = [
+        a_search(1, safe=97.0),
+        a_search(2, safe=101.0),
+        a_search(3, disturbance="stall2_every30", strict_truth=0.0, safe=50.0),
+    ]
+    text = page.report(searches, HELD_OUT, [])
+    assert "at or below the strict truth (nominal 90 %)" in text
+    assert "| clean | A | 2 | 100.0 % | 50.0 % (9.5–90.5) | – |" in text
+    assert "| stall2_every30 | A | 1 | – | – | 100.0 % (20.7–100.0) |" in text
+
+
 def test_pictures_are_the_same_for_the_same_results(tmp_path: Path) -> None:
     searches = [
         replace(a_search(seed, strategy=strategy), estimate=100.0 + seed)

@@ -178,6 +178,22 @@ def test_a_look_that_finds_half_the_service_time_is_a_drift_by_itself() -> None:
     assert "50 % faster" in after.drifts[0].reason
 
 
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (0.5, "50 % faster"),
+        (1.082, "8.2 % slower"),
+        (1.42, "42 % slower"),
+        (2.2, "120 % slower"),
+        (14.0, "1,300 % slower"),
+    ],
+)
+def test_a_drift_is_told_as_a_percentage_without_an_exponent(times: float, said: str) -> None:
+    watched = replace(WARM, up=10.0, down=10.0)
+    after = looked(watched, np.full(13, math.log(times)))
+    assert f"it was {said} than after the warm-up" in after.drifts[0].reason
+
+
 def test_a_warm_up_sets_what_is_quick_and_ends_all_doubt() -> None:
     evidence = Evidence(RATE, (1_000,), (0,), (1.0,), quick_s=Seconds(0.012))
     probe = replace(a_probe(rate=RATE), purpose="warm_up")
