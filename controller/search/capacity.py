@@ -102,7 +102,12 @@ def _constant(search: Search) -> Constant | None:
     seen = (
         search.watched if flat else search.seen
     )  # a cold target's warm-up is bad for another reason
-    return constant(seen, (o.budget for o in search.goal.judged_by))
+    judged_by = search.goal.judged_by
+    errors = next(
+        (n for n, o in enumerate(judged_by) if o.kind == "error_ratio" and o.request_name is None),
+        None,
+    )
+    return constant(seen, (o.budget for o in judged_by), errors)
 
 
 def _longer(search: Search, finding: Finding) -> Probe | None:

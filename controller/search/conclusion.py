@@ -230,7 +230,14 @@ def hopeless(search: Search, found: Constant) -> Capacity:
     """More is bad than the SLO allows, however little is sent."""
     objective = search.goal.judged_by[found.objective]
     reason = explain_answer.hopeless(objective, found)
-    return replace(_beyond(search, "at_most"), reason=reason, binding_objective=objective.text)
+    require = search.goal.require
+    gate = (
+        None
+        if require is None
+        else Gate(require, met=False, reason=explain_answer.hopeless_gate(require, found))
+    )
+    answer = replace(_beyond(search, "at_most"), reason=reason, gate=gate)
+    return replace(answer, binding_objective=objective.text)
 
 
 def dead(search: Search) -> Capacity:

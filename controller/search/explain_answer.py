@@ -105,9 +105,23 @@ def hopeless(objective: Objective | SignalObjective, found: Constant) -> str:
     share = format_ratio(found.bad / found.judged)
     return (
         f"no rate meets the SLO: {share} of what was judged at {format_rate(found.rate)} and below is"
-        f" bad for {objective.text}, which allows {format_ratio(objective.budget)}; find what fails"
-        " whatever the load"
+        f" bad for {objective.text}, which allows {format_ratio(objective.budget)}{_failed(objective, found)};"
+        " find what fails whatever the load"
     )
+
+
+def _failed(objective: Objective | SignalObjective, found: Constant) -> str:
+    """How much of the bad failed, where it may have been slow too."""
+    mixed = isinstance(objective, Objective) and objective.kind != "error_ratio"
+    if not mixed or found.failed is None:
+        return ""
+    return f", and {ratio(found.failed / found.bad)} of that failed or timed out"
+
+
+def hopeless_gate(require: float, found: Constant) -> str:
+    """Why the required rate is not reached, where load is not what breaks the SLO."""
+    share = format_ratio(found.bad / found.judged)
+    return f"{share} is bad at any rate, so {format_rate(require)} cannot be met"
 
 
 def not_steady(summary: WarmUpSummary | None) -> str:
