@@ -73,8 +73,11 @@ MEMORY_PART, SHORTEST_MEMORY_S, WORTH_WEEDING = 0.5, 12.0, 1.3
 """Near the estimate a probe counts that was planned half as long as the target's memory asks for."""
 HIGH_SURE, HIGH_PASSES, LOW_FAILS = 0.95, 2, 2
 """`at_least` takes this probability of more than the highest rate, and so many passes in a row there."""
-HIGH_S = (RAMP_S, 20.0, 40.0, 60.0)
-"""(seconds to measure) at the highest rate, each after one more pass in a row there."""
+HIGH_S = (RAMP_S, 40.0, 60.0)
+"""Seconds to measure at the highest rate, after none, one, and more passes in a row there."""
+HIGH_LOOK_S = 40.0
+"""`at_least` takes a probe of this length near the highest rate: the first that make the posterior sure
+may be short, and lucky."""
 HIGH_TRIES = 3
 """After so many passes in a row there the search looks below it, if the posterior puts the capacity there."""
 
@@ -121,7 +124,8 @@ class Bayes:
     def observe(self, outcome: Outcome) -> Bayes:
         passed, rate = outcome.verdict is Verdict.PASS, outcome.probe.rate
         at_high, at_low = rate >= self.goal.high, rate <= self.goal.low
-        closing = outcome.probe.purpose == "closing"
+        looked = self._high_sure()
+        closing = outcome.probe.purpose == "closing" and not looked
         high_passes = self.high_passes + 1 if passed and at_high else 0
         state = replace(
             self,
@@ -149,7 +153,7 @@ class Bayes:
         if self.low_fails >= LOW_FAILS:
             return Finding("at_most")
         if self._high_sure():
-            return Finding("at_least")
+            return self._at_least()
         standing = self.known()
         if not standing.bounded:
             return self._climb()
@@ -252,16 +256,22 @@ class Bayes:
         return Ask(purpose, rate, held_s, f"{why}: {format_rate(rate)}")
 
     def _high_sure(self) -> bool:
-        """Whether the highest rate is carried: by what every objective was taught, and long enough."""
-        high = self.goal.high
+        """Whether all that was taught says that the highest rate is carried."""
         taught_by = [belief for belief in self.beliefs() if belief.posterior.probes]
-        if self.high_passes < HIGH_PASSES or not taught_by:
-            return False
-        slow_s = relaxation_s(self.seen, high) or 0.0
-        return longest_measured_s(self.seen, high) >= RELAXATIONS * slow_s and all(
-            probability_above(belief.posterior, high, belief.clustering) >= HIGH_SURE
+        return self.high_passes >= HIGH_PASSES and all(
+            probability_above(belief.posterior, self.goal.high, belief.clustering) >= HIGH_SURE
             for belief in taught_by
         )
+
+    def _at_least(self) -> Ask | Finding:
+        """More than the highest rate it is, once a probe there was long enough to tell."""
+        high, why = self.goal.high, "is the highest rate carried for longer"
+        slow_s = relaxation_s(self.seen, high) or 0.0
+        least_s = min(HIGH_LOOK_S, self.goal.budget_s * MOST_OF_BUDGET)
+        if longest_measured_s(self.seen, high) >= max(RELAXATIONS * slow_s, int(least_s)):
+            return Finding("at_least")
+        held_s = Seconds(max(least_s, enough_s(self.seen, high)))
+        return self._probe(high, held_s, why, "closing")  # no early stop: it is to be this long
 
     def known(self) -> Standing:
         """What the binding posterior says, taught or not."""
