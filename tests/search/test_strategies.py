@@ -206,3 +206,31 @@ def test_few_arrivals_a_second_take_longer_probes() -> None:
     ask = Bayes.knowing_nothing(replace(goal, low=Rate(10.0))).ask()
     assert isinstance(ask, Ask)
     assert ask.measure_s == 30.0
+
+
+def at_high(bad_ratio: float, most: int = 8) -> tuple[Ask | Finding, list[Ask]]:
+    """What bayes asks for at the highest rate, and how that ends, with so much bad there."""
+    strategy: Strategy = Bayes.knowing_nothing(GOAL).placed(GOAL.high)
+    asked = []
+    for number in range(1, most + 1):
+        ask = strategy.ask()
+        assert isinstance(ask, Ask | Finding)
+        if isinstance(ask, Finding):
+            return ask, asked
+        if ask.rate >= GOAL.high:
+            asked.append(ask)
+        strategy = strategy.observe(outcome_of(ask, bad_ratio, number))
+    return ask, asked
+
+
+def test_at_least_takes_a_long_probe_at_the_highest_rate() -> None:
+    ended, asked = at_high(0.0)
+    assert ended == Finding("at_least")
+    assert len(asked) <= 3
+    assert max(ask.measure_s for ask in asked) >= 40.0
+
+
+def test_passes_alone_however_many_are_no_at_least() -> None:
+    ended, asked = at_high(0.0098)
+    assert ended != Finding("at_least")
+    assert len(asked) >= 3

@@ -35,7 +35,7 @@ from controller.search.estimate import (
 from controller.search.goal import Goal
 from controller.search.opening import strained
 from controller.search.probe import Evidence, Outcome, Verdict
-from controller.search.relaxation import enough_s, longest_measured_s
+from controller.search.relaxation import RELAXATIONS, enough_s, longest_measured_s, relaxation_s
 from controller.search.signal_objectives import SignalObjective
 from controller.search.strategy import Ask, Finding, Standing
 
@@ -71,15 +71,24 @@ TAILS_RATIO, LEAN = 2.0, 0.25
 once, one probe that fails there tells more than many that pass at the median."""
 MEMORY_PART, SHORTEST_MEMORY_S, WORTH_WEEDING = 0.5, 12.0, 1.3
 """Near the estimate a probe counts that was planned half as long as the target's memory asks for."""
-HIGH_SURE, HIGH_PASSES, MOST_HIGH_PASSES, LOW_FAILS = 0.9, 2, 4, 2
+HIGH_SURE, HIGH_PASSES, LOW_FAILS = 0.95, 2, 2
+"""`at_least` takes this probability of more than the highest rate, and so many passes in a row there."""
+HIGH_S = (RAMP_S, 40.0, 60.0)
+"""Seconds to measure at the highest rate, after none, one, and more passes in a row there."""
+HIGH_LOOK_S = 40.0
+"""`at_least` takes a probe of this length near the highest rate: the first that make the posterior sure
+may be short, and lucky."""
+HIGH_TRIES = 3
+"""After so many passes in a row there the search looks below it, if the posterior puts the capacity there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bayes:
     """`first` is where the ramp begins, `supported` the highest rate that passed or was seen to.
 
-    `high_passes` and `low_fails` count verdicts at the ends of the range, in a row. What was planned
-    shorter than `least_s` near the estimate is not believed.
+    `high_passes` and `low_fails` count verdicts at the ends of the range, in a row; `high_tried` says
+    that HIGH_TRIES in a row passed at the upper one. What was planned shorter than `least_s` near the
+    estimate is not believed.
     """
 
     goal: Goal
@@ -94,6 +103,7 @@ class Bayes:
     closings: int = 0
     high_passes: int = 0
     low_fails: int = 0
+    high_tried: bool = False
     seen: tuple[Evidence, ...] = ()
     least_s: Seconds = Seconds(0.0)
 
@@ -114,13 +124,16 @@ class Bayes:
     def observe(self, outcome: Outcome) -> Bayes:
         passed, rate = outcome.verdict is Verdict.PASS, outcome.probe.rate
         at_high, at_low = rate >= self.goal.high, rate <= self.goal.low
-        closing = outcome.probe.purpose == "closing"
+        looked = self._high_sure()
+        closing = outcome.probe.purpose == "closing" and not looked
+        high_passes = self.high_passes + 1 if passed and at_high else 0
         state = replace(
             self,
             probes=self.probes + 1,
             closings=self.closings + closing,
             failed=self.failed or not passed,
-            high_passes=self.high_passes + 1 if passed and at_high else 0,
+            high_passes=high_passes,
+            high_tried=self.high_tried or high_passes >= HIGH_TRIES,
             low_fails=self.low_fails + 1 if at_low and not passed else 0,
         )
         if passed:
@@ -140,10 +153,10 @@ class Bayes:
         if self.low_fails >= LOW_FAILS:
             return Finding("at_most")
         if self._high_sure():
-            return Finding("at_least")
-        if not self.failed:
-            return self._climb()
+            return self._at_least()
         standing = self.known()
+        if not standing.bounded:
+            return self._climb()
         if standing.interval.estimate < self.goal.low:
             return self._probe(
                 self.goal.low, Seconds(STAGES[1][1]), "does even the lowest rate fail"
@@ -158,7 +171,8 @@ class Bayes:
         return self.known() if self.probes else None
 
     def narrow(self) -> bool:
-        return self.failed and self.known().interval.width <= self.goal.precision
+        standing = self.known()
+        return standing.bounded and standing.interval.width <= self.goal.precision
 
     def beliefs(self) -> tuple[Belief, ...]:
         return tuple(
@@ -171,8 +185,10 @@ class Bayes:
             return self._probe(self.first, RAMP_S, "where the ramp begins")
         rate = min(self.goal.high, Rate(self.last_passed * self._step()))
         if rate >= self.goal.high:
-            again = Seconds(20.0 if self.high_passes else RAMP_S)
-            return self._probe(rate, again, "does even the highest rate pass")
+            again = HIGH_S[min(self.high_passes, len(HIGH_S) - 1)]
+            if self.high_passes:  # the first is to tell how long the target remembers
+                again = max(again, enough_s(self.seen, self.goal.high))
+            return self._probe(rate, Seconds(again), "does even the highest rate pass")
         return self._probe(rate, RAMP_S, "everything passed so far")
 
     def _step(self) -> float:
@@ -240,12 +256,22 @@ class Bayes:
         return Ask(purpose, rate, held_s, f"{why}: {format_rate(rate)}")
 
     def _high_sure(self) -> bool:
-        if self.high_passes < HIGH_PASSES:
-            return False
-        return self.high_passes >= MOST_HIGH_PASSES or all(
-            probability_above(belief.posterior, self.goal.high, belief.clustering) > HIGH_SURE
-            for belief in self.beliefs()
+        """Whether all that was taught says that the highest rate is carried."""
+        taught_by = [belief for belief in self.beliefs() if belief.posterior.probes]
+        return self.high_passes >= HIGH_PASSES and all(
+            probability_above(belief.posterior, self.goal.high, belief.clustering) >= HIGH_SURE
+            for belief in taught_by
         )
+
+    def _at_least(self) -> Ask | Finding:
+        """More than the highest rate it is, once a probe there was long enough to tell."""
+        high, why = self.goal.high, "is the highest rate carried for longer"
+        slow_s = relaxation_s(self.seen, high) or 0.0
+        least_s = min(HIGH_LOOK_S, self.goal.budget_s * MOST_OF_BUDGET)
+        if longest_measured_s(self.seen, high) >= max(RELAXATIONS * slow_s, int(least_s)):
+            return Finding("at_least")
+        held_s = Seconds(max(least_s, enough_s(self.seen, high)))
+        return self._probe(high, held_s, why, "closing")  # no early stop: it is to be this long
 
     def known(self) -> Standing:
         """What the binding posterior says, taught or not."""
@@ -260,7 +286,8 @@ class Bayes:
         top = self.goal.high  # nothing was tried above it
         low, safe, median = min(low, top), min(safe, top), min(median, top)
         interval = Interval(low, median, max(high, median))
-        return Standing(interval, safe, index, bounded=self.failed)
+        below = self.high_tried and read[index][2] < top
+        return Standing(interval, safe, index, bounded=self.failed or below)
 
     def _clustering(self, index: int) -> float | None:
         """Of the p95 by the length of the probes near the median, of the bad arrivals by their number.
