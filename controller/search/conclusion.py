@@ -99,7 +99,7 @@ def _beyond(search: Search, status: Status) -> Capacity:
     cost = explain_answer.Cost(search.probes, search.requests)
     if status == "at_least" and search.goal.spikes == "count" and stalls(search)[0]:
         counted = strict_at(search, rate)
-        if counted.estimate < rate:
+        if counted.estimate < rate * (1 - STRICT_RATIO):
             return _stalling_beyond(search, counted, explain_answer.beyond(status, rate, cost))
     count, ratio = stalls(search)
     return Capacity(
@@ -277,7 +277,7 @@ def _gate(
         return None
     met: bool | None = None
     if status == "answered" and safe is not None:
-        met = safe >= goal.require
+        met = safe >= goal.require * (1 - explain_answer.ROUNDING)
     elif status == "at_least" and goal.require <= goal.high:
         met = True
     elif status == "at_most" and (goal.require >= goal.low or stalling):

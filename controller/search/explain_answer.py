@@ -12,6 +12,9 @@ from controller.search.explain import beyond_limit, count, duration, ratio
 from controller.search.goal import Goal, StrategyName
 from controller.search.signal_objectives import SignalObjective
 
+ROUNDING = 1e-6
+"""A rate this little below the required one, as a part of it, is the required one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -213,7 +216,7 @@ def gate(goal: Goal, status: Status, safe: float | None, *, stalling: bool = Fal
     assert goal.require is not None
     require = format_rate(goal.require)
     if status == "answered" and safe is not None:
-        side = "reaches" if safe >= goal.require else "is below"
+        side = "reaches" if safe >= goal.require * (1 - ROUNDING) else "is below"
         return f"the safe capacity, {format_rate(safe)}, {side} the required {require}"
     if status == "at_least" and goal.require <= goal.high:
         return f"even {format_rate(goal.high)} passed, {require} was required"
