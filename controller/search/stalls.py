@@ -5,15 +5,18 @@ arrivals in flight on average, a time s to serve one and a highest rate X, as ma
 
     S = (b - a) min(N / s, X)
 
+but no more than are in flight at a and arrive before b, which tells once arrivals have ended.
+
 A batching target completes in bursts, so its ordinary gaps are long. Its burst factor is the
 largest S of the probe once so many of its gaps are left out as a stall every LEAST_APART_S could
 make: learned in every probe, and no stall hides in it. A gap is a stall where
 
-    S > max(10, 3 burst),  b - a >= 0.1 s,  3 or more are in flight at b
+    S > max(10, 3 burst),  S' > ln(1000 n),  b - a >= 0.1 s,  3 or more are in flight at b
 
-and two that touch are one where less was served between them than a tenth of what either lacks;
+where S' is S with X no more than the rest of the probe shows. Of n completions that come singly and
+at random one leaves such a gap in less than a thousandth of the probes. Two that touch are one where less was served between them than a tenth of what either lacks.
 
-and it has recovered when the number in flight is back at 1.3 N(a) + 3, at the latest 12 (b - a) +
+It has recovered when the number in flight is back at 1.3 N(a) + 3, at the latest 12 (b - a) +
 0.5 s after b. Overload is never excused, for a queue that grows is worked off at full speed; nor is
 a gap before which a backlog was there already, or in which arrivals timed out. Where
 answers name their replica, the same holds of each of them with its own completions.
@@ -21,6 +24,7 @@ answers name their replica, the same holds of each of them with its own completi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -41,6 +45,8 @@ LEAST_EXPECTED, BURSTS, FEWEST_IN_FLIGHT = 10.0, 3.0, 3
 TRICKLE_RATIO = 0.1
 """So little between two gaps, of what was due in either, leaves them one."""
 LEAST_APART_S = 5.0
+PROBES = 1000.0
+"""Completions at random leave a gap that is called a stall in less than one of so many probes."""
 FEWEST_BACKLOG, MOST_GIVEN_UP_RATIO = 10, 0.1
 RECOVERED_TIMES, RECOVERED_FEWEST = 1.3, 3.0
 RECOVERY_TIMES, RECOVERY_S = 12.0, 0.5
@@ -67,13 +73,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Gaps:
-    """Between completions: begin, end, in flight at both, and expected completions."""
+    """Between completions: begin, end, in flight at both, and expected completions.
+
+    `random` is that number where no more are expected than the whole probe shows.
+    """
 
     begun_s: Floats
     ended_s: Floats
     before: Floats
     after: Floats
     expected: Floats
+    random: Floats
 
 
 def found(setting: Setting, tally: Tally) -> Found:
@@ -123,8 +133,17 @@ def _gaps(setting: Setting, tally: Tally, served: NDArray[np.int64], share: floa
     before, after = np.interp(begun_s, at_s, held), np.interp(ended_s, at_s, held)
     serve_s = setting.unloaded_s or Seconds(SERVICE_RATIO * setting.goal.tightest_limit_s)
     highest = _highest(setting, ended_s)
-    per_s = share * np.minimum((before + after) / 2 / serve_s, highest)
-    gaps = _Gaps(begun_s, ended_s, before, after, (ended_s - begun_s) * per_s)
+    long_s = ended_s - begun_s
+    able = share * np.minimum((before + after) / 2 / serve_s, highest)
+    seen_per_s = served[:, 1].sum() / max(float(long_s.sum() - long_s.max()), TICK_S)
+    most = np.full_like(long_s, np.inf)
+    probe = setting.probe
+    last = ended_s > probe.duration_s  # nothing arrives any more, and what is left is what takes long
+    most[last] = (before + probe.rate * np.maximum(probe.duration_s - begun_s, 0.0))[last]
+    expected, random = (
+        np.minimum(long_s * per_s, most) for per_s in (able, np.minimum(able, seen_per_s))
+    )
+    gaps = _Gaps(begun_s, ended_s, before, after, expected, random)
     return _joined(gaps, served[:, 1].astype(np.float64))
 
 
@@ -145,6 +164,7 @@ def _joined(gaps: _Gaps, served: Floats) -> _Gaps:
         gaps.before[starts],
         gaps.after[ends],
         np.add.reduceat(each, starts),
+        np.add.reduceat(gaps.random, starts),
     )
 
 
@@ -184,6 +204,7 @@ def _recovered(
 ) -> tuple[Stall, ...]:
     long = gaps.ended_s - gaps.begun_s
     few = (gaps.expected <= least) | (gaps.after < FEWEST_IN_FLIGHT) | (long < LEAST_S - 1e-9)
+    few |= gaps.random <= math.log(max(PROBES * setting.probe.rate * setting.probe.duration_s, 1.0))
     stalls = []
     for index in np.flatnonzero(~few & (long <= LONGEST_S)):
         begun_s, ended_s = float(gaps.begun_s[index]), float(gaps.ended_s[index])
