@@ -33,9 +33,9 @@ def test_a_thin_ramp_is_no_stall() -> None:
 
 
 def test_clean_probes_are_shared_out_over_targets_and_loads() -> None:
-    rows = clean(13, time.monotonic() + 600)
-    assert sum(row.probes for row in rows) == 13
-    assert [row.probes for row in rows] == [2] + [1] * 11
+    rows = clean(19, time.monotonic() + 600)
+    assert sum(row.probes for row in rows) == 19
+    assert [row.probes for row in rows] == [2] + [1] * 17
     assert sum(row.found for row in rows) == 0
 
 
