@@ -136,10 +136,7 @@ def _gaps(setting: Setting, tally: Tally, served: NDArray[np.int64], share: floa
     long_s = ended_s - begun_s
     able = share * np.minimum((before + after) / 2 / serve_s, highest)
     seen_per_s = served[:, 1].sum() / max(float(long_s.sum() - long_s.max()), TICK_S)
-    most = np.full_like(long_s, np.inf)
-    probe = setting.probe
-    last = ended_s > probe.duration_s  # nothing arrives any more, and what is left is what takes long
-    most[last] = (before + probe.rate * np.maximum(probe.duration_s - begun_s, 0.0))[last]
+    most = _left(setting, begun_s, ended_s, before)
     expected, random = (
         np.minimum(long_s * per_s, most) for per_s in (able, np.minimum(able, seen_per_s))
     )
@@ -166,6 +163,16 @@ def _joined(gaps: _Gaps, served: Floats) -> _Gaps:
         np.add.reduceat(each, starts),
         np.add.reduceat(gaps.random, starts),
     )
+
+
+def _left(setting: Setting, begun_s: Floats, ended_s: Floats, before: Floats) -> Floats:
+    """Most that can be completed in a gap after which nothing arrives; infinite in the others.
+
+    What is left in flight then is what takes long, and says nothing of the others' pace.
+    """
+    probe = setting.probe
+    arriving = probe.rate * np.maximum(probe.duration_s - begun_s, 0.0)
+    return np.where(ended_s > probe.duration_s, before + arriving, np.inf)
 
 
 def _highest(setting: Setting, at_s: Floats) -> Floats:

@@ -211,7 +211,7 @@ def test_few_arrivals_a_second_take_longer_probes() -> None:
 def at_high(bad_ratio: float, most: int = 8) -> tuple[Ask | Finding, list[Ask]]:
     """What bayes asks for at the highest rate, and how that ends, with so much bad there."""
     strategy: Strategy = Bayes.knowing_nothing(GOAL).placed(GOAL.high)
-    asked = []
+    asked: list[Ask] = []
     for number in range(1, most + 1):
         ask = strategy.ask()
         assert isinstance(ask, Ask | Finding)
@@ -220,7 +220,9 @@ def at_high(bad_ratio: float, most: int = 8) -> tuple[Ask | Finding, list[Ask]]:
         if ask.rate >= GOAL.high:
             asked.append(ask)
         strategy = strategy.observe(outcome_of(ask, bad_ratio, number))
-    return ask, asked
+    ended = strategy.ask()
+    assert isinstance(ended, Ask | Finding)
+    return ended, asked
 
 
 def test_at_least_takes_a_long_probe_at_the_highest_rate() -> None:
