@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from benchmarks.stalls import LOADS, TARGETS, Row, Target, clean, is_found, listed, table
+from benchmarks.stalls import LOADS, LOOSE, TARGETS, Row, Target, clean, is_found, listed, table
 from contract.units import Seconds
 from controller.search.probe import Stall
 
@@ -30,6 +30,10 @@ def test_a_stall_elsewhere_is_not_the_one() -> None:
 def test_a_thin_ramp_is_no_stall() -> None:
     """Five arrivals in the first quarter second, all slow by chance: there was nothing to complete."""
     assert listed(FIFO, 0.9, 188) == ()
+
+
+def test_the_last_arrivals_of_a_probe_taking_long_is_no_stall() -> None:
+    assert listed(LOOSE, 0.95, 17) == ()
 
 
 def test_clean_probes_are_shared_out_over_targets_and_loads() -> None:
