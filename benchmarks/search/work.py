@@ -24,6 +24,9 @@ from benchmarks.search.pool import JobFailed, Pool
 from controller.sim.compiled import compile_loops
 
 
+_NOT_TRUTHS = ":(top,exclude)benchmarks/search/truths.json"
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """On what it is run: processes, their niceness, and seconds of wall time there are.
@@ -124,12 +127,21 @@ def kept(paths: Iterable[Path], commit: str) -> tuple[list[Found], int]:
 
 
 def code_commit() -> str:
-    """The commit this code is at, "+" behind it where files differ; "" outside a repository."""
+    """The commit this code is at, "+" behind it where files differ; "" outside a repository.
+
+    The kept truths grow while the benchmark runs, and make no other search.
+    """
+    commit = _git("describe", "--always", "--abbrev=10", "--exclude=*")
+    differs = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", _NOT_TRUTHS)
+    return commit + "+" if commit and differs else commit
+
+
+def _git(*words: str) -> str:
+    """What git says, "" where it says nothing."""
     here = Path(__file__).parent
-    command = ("git", "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*")
     try:
         told = subprocess.run(
-            command, cwd=here, check=True, capture_output=True, text=True, timeout=30.0
+            ("git", *words), cwd=here, check=True, capture_output=True, text=True, timeout=30.0
         )
     except (OSError, subprocess.SubprocessError):
         return ""
