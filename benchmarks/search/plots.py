@@ -43,6 +43,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:g} %")
 _COUNT = FuncFormatter(lambda value, _: f"{value / 1000:g} k" if value >= 1000 else f"{value:g}")
 _STEPS = (1.0, 2.0, 5.0)
+_WIDE = 50.0
+"""A small panel whose ends are so many times apart has room for the powers of ten alone."""
 _LEAST_ERROR = 1e-3
 
 
@@ -162,7 +164,8 @@ def _families(found: Sequence[Found]) -> Figure | None:
         _dots(panel, here, names)
         panel.set_title(HEADS[column])
         panel.set_xscale("log")
-        panel.xaxis.set_major_locator(LogLocator(subs=_STEPS))
+        low, high = panel.get_xlim()
+        panel.xaxis.set_major_locator(LogLocator(subs=_STEPS if high < _WIDE * low else (1.0,)))
         panel.xaxis.set_major_formatter(_PERCENT)
         panel.xaxis.set_minor_locator(NullLocator())
     panels[0].set_yticks(range(len(names)), [f"{n} ({FAMILIES[n].group})" for n in names])
