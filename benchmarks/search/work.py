@@ -23,7 +23,6 @@ from benchmarks.search.known import Sought
 from benchmarks.search.pool import JobFailed, Pool
 from controller.sim.compiled import compile_loops
 
-
 _NOT_TRUTHS = ":(top,exclude)benchmarks/search/truths.json"
 
 
