@@ -17,6 +17,7 @@ from benchmarks.search.found import Found
 
 SEARCH = ("controller/search", "contract")
 DIRTY = "+"
+TRUTHS_ASIDE = ":(top,exclude)benchmarks/search/truths.json"
 ROOT = Path(__file__).resolve().parents[2]
 
 Differs = Callable[[str, str], bool | None]
@@ -35,12 +36,30 @@ def differs(frozen: str, commit: str) -> bool | None:
     """By git; None where there is none, or it knows one of the commits not."""
     if not (is_commit(frozen) and is_commit(commit)):
         return None
-    command = ("git", "diff", "--quiet", frozen, commit, "--", *SEARCH)
+    done = _git("diff", "--quiet", frozen, commit, "--", *SEARCH)
+    return None if done is None else {0: False, 1: True}.get(done.returncode)
+
+
+def code_commit() -> str:
+    """The commit this code is at, DIRTY behind it where files differ; "" outside a repository.
+
+    The kept truths grow while the benchmark runs, and make no other search.
+    """
+    told = _git("describe", "--always", "--abbrev=10", "--exclude=*")
+    changed = _git("diff", "--quiet", "HEAD", "--", ":/", TRUTHS_ASIDE)
+    if told is None or told.returncode or changed is None:
+        return ""
+    return told.stdout.strip() + (DIRTY if changed.returncode else "")
+
+
+def _git(*words: str) -> subprocess.CompletedProcess[str] | None:
+    """How git ended and what it said; None where there is none."""
     try:
-        done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, timeout=30.0)
+        return subprocess.run(
+            ("git", *words), cwd=ROOT, check=False, capture_output=True, text=True, timeout=30.0
+        )
     except (OSError, subprocess.SubprocessError):
         return None
-    return {0: False, 1: True}.get(done.returncode)
 
 
 def origins(

@@ -6,7 +6,6 @@ time. What the file already has is not run again.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -21,9 +20,8 @@ from benchmarks.search.families import FAMILIES, Described, describe
 from benchmarks.search.found import BROKEN, Found
 from benchmarks.search.known import Sought
 from benchmarks.search.pool import JobFailed, Pool
+from benchmarks.search.provenance import code_commit
 from controller.sim.compiled import compile_loops
-
-_NOT_TRUTHS = ":(top,exclude)benchmarks/search/truths.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,28 +121,6 @@ def kept(paths: Iterable[Path], commit: str) -> tuple[list[Found], int]:
     targets = {name: describe(family, commit) for name, family in FAMILIES.items()}
     fresh = [one for one in every if _fresh(one, targets, commit)]
     return fresh, len(every) - len(fresh)
-
-
-def code_commit() -> str:
-    """The commit this code is at, "+" behind it where files differ; "" outside a repository.
-
-    The kept truths grow while the benchmark runs, and make no other search.
-    """
-    commit = _git("describe", "--always", "--abbrev=10", "--exclude=*")
-    differs = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", _NOT_TRUTHS)
-    return commit + "+" if commit and differs else commit
-
-
-def _git(*words: str) -> str:
-    """What git says, "" where it says nothing."""
-    here = Path(__file__).parent
-    try:
-        told = subprocess.run(
-            ("git", *words), cwd=here, check=True, capture_output=True, text=True, timeout=30.0
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return told.stdout.strip()
 
 
 def _missing(
