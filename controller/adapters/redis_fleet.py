@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from contract.codec import Message
 from contract.messages import Drained, Ready, Stop
 from contract.report import FleetReport, Report
+from contract.shares import shares_for
 from controller.adapters.control_link import ControlLink, Seen
 from controller.adapters.conversation import Conversation
 from controller.adapters.merge import Merge
@@ -75,6 +76,7 @@ class RedisFleet:
         self._clock = clock
         self._talk = Conversation(speech.run, speech.fence, link, clock)
         self._boots: dict[str, str] = {}  # the prepared workers, in the order of the plan
+        self._weights: tuple[int, ...] = ()  # theirs
         self._lost: set[tuple[str, str]] = set()  # (worker, boot)
         self._offered = False
         self._borne = Burden()
@@ -91,6 +93,7 @@ class RedisFleet:
             answers = await self._readies()
             if answers is not None:
                 self._lost -= set(self._boots.items())
+                self._weights = shares_for([answer.rate_per_s for answer in answers])
                 return readiness(answers)
         raise NoWorkers(f"workers came and went {ATTEMPTS} times while they were prepared")
 
@@ -100,7 +103,7 @@ class RedisFleet:
         if not self._boots:
             raise FleetLost("no worker is prepared")
         epoch_us = await self._link.time_us() + round(LEAD_S * 1e6)
-        plan = self._speech.plan(probe, tuple(self._boots), epoch_us)
+        plan = self._speech.plan(probe, tuple(self._boots), epoch_us, self._weights)
         merge = Merge(plan, self._boots, self._clock.now() + LEAD_S)
         self._offered = True
         reports = self._reports(merge)
