@@ -64,7 +64,9 @@ class Connections:
             fix = f"is too often for a name server: write {SHORTEST_RESOLVE_S:g}s or more, or never"
             raise ConnectionsError("resolve", f"{self.resolve_s:g}s", fix)
         if self.most is not None and self.reuse == "user":
-            fix = "cannot stand beside reuse: user, where every user has one of its own: leave it out"
+            fix = (
+                "cannot stand beside reuse: user, where every user has one of its own: leave it out"
+            )
             raise ConnectionsError("most", self.most, fix)
         self._check_tls()
 

@@ -74,28 +74,22 @@ def _resolve(path: Path, document: dict[str, Any]) -> GoalFile:
         user = workload.get("user")
         if isinstance(user, str) and (user.endswith(".py") or "/" in user):
             workload["user"] = str((path.parent / user).resolve())
-        _to_artefact(path, workload, "requests", "workload.requests", "JSONL", artefacts)
+        artefacts |= _to_artefact(path.parent, workload, "workload.requests", "JSONL")
         connections = workload.get("connections")
         if isinstance(connections, dict):
             connections = workload["connections"] = dict(connections)
-            _to_artefact(path, connections, "ca", "workload.connections.ca", "PEM", artefacts)
+            artefacts |= _to_artefact(path.parent, connections, "workload.connections.ca", "PEM")
         document = {**document, "workload": workload}
     return GoalFile(path, document, artefacts)
 
 
-def _to_artefact(
-    path: Path,
-    part: dict[str, Any],
-    key: str,
-    field: str,
-    kind: str,
-    artefacts: dict[str, Path],
-) -> None:
-    """Put the hash in the place of a file that `part` names, and the file among the artefacts."""
+def _to_artefact(folder: Path, part: dict[str, Any], field: str, kind: str) -> dict[str, Path]:
+    """Put its hash in the place of the file that `part` names in `field`; gives the file by it."""
+    key = field.rpartition(".")[2]
     given = part.get(key)
     if not isinstance(given, str) or _is_sha256(given):
-        return
-    file = (path.parent / given).resolve()
+        return {}
+    file = (folder / given).resolve()
     try:
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
@@ -104,8 +98,8 @@ def _to_artefact(
             f"give a {kind} file relative to the goal file",
             REJECTED,
         ) from error
-    artefacts[sha256] = file
     part[key] = sha256
+    return {sha256: file}
 
 
 def _is_sha256(text: str) -> bool:

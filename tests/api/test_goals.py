@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from contract.arrivals import Law
-from contract.connections import Connections
 from contract.units import Rate
 from controller.api.goals import rules, simulation_rules
 from controller.api.schemas.faults import goal_of
@@ -42,14 +41,6 @@ def search(**changes: Any) -> dict[str, Any]:
 
 def workload(**changes: Any) -> dict[str, Any]:
     return {"workload": {"user": "plain_http"} | changes}
-
-
-def connections(**policy: Any) -> dict[str, Any]:
-    return {"target": "https://127.0.0.1:9"} | workload(connections=policy)
-
-
-def of_connections(name: str) -> str:
-    return f"workload.connections.{name}"
 
 
 BAD = [
@@ -88,33 +79,6 @@ BAD = [
         "in that order",
     ),
     (workload(replica_header="x: y"), "workload.replica_header", "x: y", "such as x-replica"),
-    (connections(reus="user"), of_connections("reus"), "user", "did you mean 'reuse'?"),
-    (connections(reuse="any"), of_connections("reuse"), "any", "write random (any idle"),
-    (connections(most=0), of_connections("most"), "0", "write at least 1"),
-    (connections(most=9, reuse="user"), of_connections("most"), "9", "leave it out"),
-    (connections(requests="1"), of_connections("requests"), "1", "whole number"),
-    (connections(resolve="0.1s"), of_connections("resolve"), "0.1s", "write 1s or more, or never"),
-    (connections(resolve=30), of_connections("resolve"), "30", "never or a duration such as 30s"),
-    (connections(server_name="a b"), of_connections("server_name"), "a b", "ranker.internal"),
-    (connections(ca="ca.pem"), of_connections("ca"), "ca.pem", "PUT /api/v1/artefacts"),
-    (connections(certificate="/etc/a"), of_connections("certificate"), "/etc/a", "write ${NAME}"),
-    (
-        connections(certificate="${TONNAGE_TOKEN}"),
-        of_connections("certificate"),
-        "${TONNAGE_TOKEN}",
-        "the fleet's own",
-    ),
-    (connections(key="-----BEGIN"), of_connections("key"), "(not shown)", "write ${NAME}"),
-    (connections(key="${KEY}"), of_connections("key"), "${KEY}", "has no certificate"),
-    (connections(verify="no"), of_connections("verify"), "no", "write on or off"),
-    (connections(verify="off", ca="a" * 64), of_connections("verify"), "off", "leave out one"),
-    (
-        workload(connections={"server_name": "a.b"}),
-        of_connections("server_name"),
-        "a.b",
-        "is about TLS, and no target is https: write https://…",
-    ),
-    (workload(connections=["user"]), "workload.connections", "(not shown)", "is not a mapping"),
     (search(seed=-1), "search.seed", "-1", "write at least 0"),
     (search(seed="x"), "search.seed", "x", "whole number"),
     (search(closing_probes=6), "search.closing_probes", "6", "write at most 5"),
@@ -418,25 +382,3 @@ def test_the_first_latency_objective_leads_where_it_decides_alone(locustfiles: P
     goal = goal_of(document, rules((), locustfiles))
     assert [o.text for o in goal.objectives] == [slo[1], slo[2], slo[0]]
     assert [o.text for o in goal.deciding().objectives] == [slo[1]]
-
-
-def test_a_policy_of_connections_goes_into_the_goal_and_is_none_without_one(
-    locustfiles: Path,
-) -> None:
-    policy = {
-        "reuse": "user",
-        "requests": 100,
-        "resolve": "never",
-        "server_name": "ranker.internal",
-        "ca": "a" * 64,
-        "certificate": "${CERT_FILE}",
-        "key": "${KEY_FILE}",
-        "verify": "on",
-    }
-    asked = goal_of(goal_document(**connections(**policy)), rules((), locustfiles))
-    assert asked.workload.connections == Connections(
-        "user", None, 100, None, "ranker.internal", "a" * 64, "${CERT_FILE}", "${KEY_FILE}", True
-    )
-    assert asked.artefacts == (("workload.connections.ca", "a" * 64),)
-    plain = goal_of(goal_document(), rules((), locustfiles))
-    assert plain.workload.connections == Connections()
