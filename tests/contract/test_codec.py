@@ -71,6 +71,7 @@ MESSAGES: list[codec.Message] = [
         max_rate=Rate(2000.0),
         check_by="w1",
         replica_header="x-replica",
+        times_sha256="f" * 64,
     ),
     Ready("r1", 7, "w1", "b", error="no module named torch"),
     Plan(
@@ -89,6 +90,7 @@ MESSAGES: list[codec.Message] = [
         rate_ceiling=Rate(1050.0),
         streams=12,
         weights=(4096, 1024),
+        profile=((0.0, 1.0), (60.0, 1.5)),
     ),
     Stop("r1", 7, ("w1",), None, "aborted"),
     Drained("r1", 7, 2, "w1", "b", Ledger(scheduled=1, sent=1, succeeded=1), 9, "the plan ended"),
