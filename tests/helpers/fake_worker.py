@@ -25,7 +25,8 @@ class FakeWorker:
     """A worker whose every arrival succeeds in 10 ms; `start` it, `leave` it or `crash` it.
 
     `drops` names the reports (by number in the probe, from 1) that never arrive; `repeats` those
-    that arrive twice. `cannot` is what it answers to Prepare. `heard` lists what it was told.
+    that arrive twice. `rate_per_s` is what it can send of the user, `cannot` what it answers to
+    Prepare. `heard` lists what it was told.
     """
 
     def __init__(self, name: str, url: str) -> None:
@@ -37,6 +38,7 @@ class FakeWorker:
         self.drops: frozenset[int] = frozenset()
         self.repeats: frozenset[int] = frozenset()
         self.mute = False
+        self.rate_per_s = 1_000.0
         self.heard: list[str] = []
         self.has_a_plan = asyncio.Event()
         self.sequence = 0
@@ -124,7 +126,7 @@ class FakeWorker:
                     self.boot,
                     error=self.cannot,
                     user_sha256=self.user_sha256,
-                    rate_per_s=Rate(1_000.0),
+                    rate_per_s=Rate(self.rate_per_s),
                 )
             )
         elif isinstance(message, Plan):
