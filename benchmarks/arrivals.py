@@ -22,6 +22,7 @@ import numpy as np
 from scipy import stats
 
 from contract.arrivals import Law, Schedule
+from contract.shares import Stride
 from contract.units import Seconds, parse_rate
 
 LAWS = (Law("constant"), Law("poisson"), Law("gamma", cv=0.5), Law("gamma", cv=2.0))
@@ -67,7 +68,7 @@ def union_is_exact(schedule: Schedule, whole: np.ndarray[Any, Any], count: int) 
     """Whether each index is owned once, at the time the whole schedule gives it."""
     owned = np.full(len(whole), -1, dtype=np.int64)
     for position in range(count):
-        for indices, due_ns in schedule.share(position, count):
+        for indices, due_ns in schedule.share(position, Stride(count)):
             if (owned[indices] != -1).any():
                 return False
             owned[indices] = due_ns

@@ -1,4 +1,4 @@
-"""When is arrival i of a probe due, and which worker owns it?
+"""When is arrival i of a probe due?
 
 A unit-rate sequence s_0 < s_1 < ... is drawn from Philox4x64 (Salmon et al. 2011), key
 (seed, probe), and carried to time through the inverse of the integrated rate
@@ -8,7 +8,7 @@ A unit-rate sequence s_0 < s_1 < ... is drawn from Philox4x64 (Salmon et al. 201
     due_i = L^-1(s_i)
 
 with r0 and r1 in arrivals/s. Every gap comes from words at a counter fixed by its index, so every
-worker computes the same sequence and owns its share of it by index: a last-bit difference between
+worker computes the same sequence and takes its share (`contract.shares`) of it by index: a last-bit difference between
 two machines moves a due time by less than 1 ns and never duplicates or loses an arrival.
 
 Gaps have mean 1: constant 1; Poisson -log(1 - u); gamma G(k)/k with shape k = 1/cv^2, by Marsaglia
@@ -26,6 +26,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.shares import Shares, check_position
 from contract.units import Rate, Seconds
 
 CHUNK = 4096  # arrivals computed at once: large enough for numpy, small enough to start soon
@@ -144,18 +145,14 @@ class Schedule:
                 return
             first, passed = first + CHUNK, float(unit_times[-1])
 
-    def share(self, position: int, count: int) -> Iterator[tuple[Due, Due]]:
-        """Yield (global indices, due times in ns) with index % count == position, chunk by chunk.
+    def share(self, position: int, shares: Shares) -> Iterator[tuple[Due, Due]]:
+        """Yield (global indices, due times in ns) of the worker's own arrivals, chunk by chunk.
 
         Raises:
-            ArrivalsError: no worker has `position` among `count`.
+            SharesError: no worker has that position.
         """
-        if count < 1 or not 0 <= position < count:
-            raise ArrivalsError(
-                f"position {position!r} of count {count!r}: count must be at least 1 "
-                "and position from 0 to count - 1"
-            )
-        return self._share(position, count)
+        check_position(position, shares.count)
+        return self._share(position, shares)
 
     def times(self) -> Due:
         """All due times in ns, at once."""
@@ -166,12 +163,11 @@ class Schedule:
     def _ramp_count(self) -> float:
         return (self.ramp_from + self.rate) * self.ramp_s / 2
 
-    def _share(self, position: int, count: int) -> Iterator[tuple[Due, Due]]:
+    def _share(self, position: int, shares: Shares) -> Iterator[tuple[Due, Due]]:
         for first, due_ns in self.chunks():
-            start = (position - first) % count
-            if start < len(due_ns):
-                indices = np.arange(first + start, first + len(due_ns), count, dtype=np.int64)
-                yield indices, due_ns[start::count]
+            own = shares.own(position, first, due_ns)
+            if len(own[0]):
+                yield own
 
     def _unit_times(self, first: int, passed: float) -> Floats:
         """Times of arrivals `first`... at rate 1, the last one before them at `passed`."""

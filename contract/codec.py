@@ -20,7 +20,7 @@ from contract.latency import Histogram, HistogramError
 from contract.messages import Drained, Hello, Plan, Prepare, Ready, Stop
 from contract.report import Report
 
-VERSION = 2
+VERSION = 3
 MAX_BYTES = 4 * 1024 * 1024
 """Larger messages are refused: a report is about 1 kB, a backlog of them far below this."""
 

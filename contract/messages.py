@@ -14,16 +14,22 @@ highest it has seen for that run.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from contract.arrivals import Law, Schedule
+from contract.arrivals import Due, Law, Schedule
 from contract.report import Health, Ledger
+from contract.shares import Shares, shares_of
 from contract.units import Rate, Seconds
 
 BEAT_S = 1.0
 """The conductor renews its beat this often."""
 DEAD_MAN_S = 3.0
 """A worker that has seen no new beat for this long, on its own clock, stops."""
+
+FEWEST_IN_FLIGHT = 8
+"""Least cap of a worker: a burst at a very low rate is no overload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +96,11 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One probe. Worker `workers[p]` owns the arrival indices i with i % len(workers) == p.
+    """One probe. Worker `workers[p]` owns the arrivals that `contract.shares` gives position p.
 
     `epoch_us` is the instant of the Redis clock the schedule's offsets count from.
-    `in_flight_cap` and `rate_ceiling` are per worker; a schedule above the ceiling is
-    refused. After `duration_s` nothing is due any more, whatever else happens. `streams` above 0
+    `in_flight_cap` and `rate_ceiling` are those of a mean share; a schedule above the ceiling is
+    refused. `weights` are the workers' in the order of `workers`; without any they are alike. After `duration_s` nothing is due any more, whatever else happens. `streams` above 0
     closes the loop, to measure what an open one is worth: a worker has at most so many arrivals in
     flight, and while all are the schedule stands still.
     """
@@ -114,9 +120,28 @@ class Plan:
     rate_ceiling: Rate
     cadence_s: Seconds = Seconds(0.25)
     streams: int = 0
+    weights: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.shares()
+
+    def shares(self) -> Shares:
+        """Who owns which arrival."""
+        return shares_of(self.weights, len(self.workers), (self.seed, self.probe))
+
+    def share(self, position: int) -> Iterator[tuple[Due, Due]]:
+        """Indices and due times in ns of the arrivals of one worker, a chunk at a time."""
+        return self.schedule().share(position, self.shares())
+
+    def in_flight_cap_of(self, position: int) -> int:
+        """Most arrivals in flight at a worker, by its share."""
+        if not self.weights:
+            return self.in_flight_cap
+        by_share = math.ceil(self.in_flight_cap * self.shares().relative(position))
+        return max(by_share, min(self.in_flight_cap, FEWEST_IN_FLIGHT))
 
     def schedule(self) -> Schedule:
-        """The whole fleet's arrivals; a worker takes its `share`."""
+        """The whole fleet's arrivals."""
         return Schedule(
             law=self.law,
             seed=self.seed,

@@ -162,7 +162,8 @@ class FleetReport:
     `lost`: workers that died, restarted or fell silent; any makes the probe void; `notes` say
     how, one sentence a worker. `late`: workers whose report is still awaited; their increments come in a later one.
     `unaccounted` counts arrivals the ledgers cannot explain (a lost report). `replicas` keep their
-    places for the whole probe, whichever workers saw them.
+    places for the whole probe, whichever workers saw them. `owed` has for each lost worker its name, the first index it did not
+    account for, and how many from there on were its own when it was lost.
     """
 
     probe: int
@@ -181,3 +182,4 @@ class FleetReport:
     unaccounted: int = 0
     notes: tuple[str, ...] = ()
     replicas: tuple[str, ...] = ()
+    owed: tuple[tuple[str, int, int], ...] = ()

@@ -189,7 +189,8 @@ class Agent:
     def _carry_out(self, plan: Plan) -> None:
         assert self._run is not None
         self._seen_ns = self._now()
-        self._engine.want_users(plan.in_flight_cap)
+        position = plan.workers.index(self._identity.worker)
+        self._engine.want_users(plan.in_flight_cap_of(position))
         self._probe = RunningProbe(
             plan,
             self._identity,

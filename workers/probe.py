@@ -56,10 +56,9 @@ class RunningProbe:
         self._reported = 0
         position = plan.workers.index(identity.worker)
         self._recorder = Recorder(self._header(), judge, epoch_ns, now=now)
-        share = plan.schedule().share(position, len(plan.workers))
-        self._pacer = self._paced(share, timer)
+        self._pacer = self._paced(plan.share(position), timer)
         gate.open(
-            cap=plan.in_flight_cap,
+            cap=plan.in_flight_cap_of(position),
             timeout_s=timeout_s,
             overdue_s=judge.overdue_s(timeout_s),
             seed=hash((plan.seed, plan.probe, position)),

@@ -4,12 +4,10 @@ Reports of one probe go in as they come; a merged report comes out when every wo
 something since the last one, or GRACE_S after it was due. No clock and no socket: the caller
 says what time it is, on its own monotonic clock.
 
-The audit: worker p of n owns the indices i with i % n == p, hence below index e
-
-    owed(e) = ceil((e - p) / n)        for e > p, else 0
-
-of them. Its totals must say as many were scheduled, its increments must sum to its totals, and
-its ledger must balance; what does not is unaccounted.
+The audit: `contract.shares` says how many indices below `through_index` a worker owns. Its totals
+must say as many were scheduled, its increments must sum to its totals, and its ledger must balance;
+what does not is unaccounted. A lost worker leaves what it owed: its own of the indices between its
+last report and the furthest that anybody has accounted for.
 """
 
 from __future__ import annotations
@@ -55,6 +53,8 @@ class _Source:
     final: bool = False
     drained: bool = False
     lost: str | None = None
+    through_index: int = 0
+    owed: int = 0
 
     @property
     def awaited(self) -> bool:
@@ -77,6 +77,8 @@ class Merge:
         self._stopped = False
         self._named_lost: frozenset[str] = frozenset()
         self._ticks = Ticks()
+        self._owes = plan.shares().counter()
+        self._furthest = 0
         self._sources = {
             worker: _Source(position, boots[worker], epoch_s)
             for position, worker in enumerate(plan.workers)
@@ -117,7 +119,7 @@ class Merge:
         """Somebody else knows that the worker is gone."""
         source = self._sources.get(worker)
         if source is not None and source.lost is None:
-            source.lost = how
+            self._lose(source, how)
 
     def take(self, message: Report | Drained, now_s: float) -> None:
         """Take in a message; what is not of this probe, or was seen before, changes nothing."""
@@ -127,16 +129,17 @@ class Merge:
         if source is None or source.lost or told != (plan.run, plan.fence, plan.probe):
             return
         if message.boot != source.boot:
-            source.lost = "restarted"
+            self._lose(source, "restarted")
             return
         source.heard_s = now_s
         if isinstance(message, Drained):
             source.drained = True
             ends_s = self._epoch_s + plan.duration_s
             if not self._stopped and now_s < ends_s - EARLY_S:
-                source.lost = f"stopped by itself: {message.reason}"
+                self._lose(source, f"stopped by itself: {message.reason}")
         elif source.sequence is None or message.sequence > source.sequence:
-            _take_report(source, message, len(self._sources))
+            self._furthest = max(self._furthest, message.through_index)
+            _take_report(source, message, self._owes(source.position, message.through_index))
 
     def pop(self, now_s: float) -> FleetReport | None:
         """The next merged report, when it is due."""
@@ -155,7 +158,13 @@ class Merge:
         for source in self._sources.values():
             silent_s = now_s - max(source.heard_s, self._epoch_s)
             if not (source.drained or source.lost) and silent_s > SILENT_S:
-                source.lost = f"was silent for {SILENT_S:.0f} s"
+                self._lose(source, f"was silent for {SILENT_S:.0f} s")
+
+    def _lose(self, source: _Source, how: str) -> None:
+        through = source.through_index
+        owed = self._owes(source.position, self._furthest) - self._owes(source.position, through)
+        source.owed = owed
+        source.lost = how if not owed else f"{how} and owed {owed:,} arrivals from {through:,} on"
 
     def _merged(self, now_s: float, late: tuple[str, ...]) -> FleetReport:
         alive = {w: s for w, s in self._sources.items() if s.lost is None}
@@ -181,16 +190,14 @@ class Merge:
             unaccounted=sum(s.newly_unaccounted for s in self._sources.values()),
             notes=tuple(f"worker {worker} {how}" for worker, how in sorted(self.lost.items())),
             replicas=self._ticks.replicas,
+            owed=tuple(
+                (w, s.through_index, s.owed) for w, s in sorted(self._sources.items()) if s.lost
+            ),
         )
         for source in self._sources.values():
             source.pending.clear()
             source.newly_unaccounted = 0
         return merged
-
-
-def owed(through_index: int, position: int, workers: int) -> int:
-    """How many indices below `through_index` the worker at `position` owns."""
-    return max(0, -((position - through_index) // workers))
 
 
 def merge_buckets(buckets: Iterable[DueBucket]) -> tuple[DueBucket, ...]:
@@ -202,10 +209,11 @@ def merge_buckets(buckets: Iterable[DueBucket]) -> tuple[DueBucket, ...]:
     return tuple(by_index[index] for index in sorted(by_index))
 
 
-def _take_report(source: _Source, report: Report, workers: int) -> None:
+def _take_report(source: _Source, report: Report, owes: int) -> None:
     gap = 0 if source.sequence is None else report.sequence - source.sequence - 1
     source.sequence = report.sequence
     source.through_ns = max(source.through_ns, report.through_ns)
+    source.through_index = report.through_index
     source.totals = report.totals
     source.in_flight = report.in_flight
     source.health = report.health
@@ -216,7 +224,7 @@ def _take_report(source: _Source, report: Report, workers: int) -> None:
     for bucket in report.buckets:
         for name in FATES:
             source.summed[name] += getattr(bucket, name)
-    found = _unexplained(source, owed(report.through_index, source.position, workers))
+    found = _unexplained(source, owes)
     found = max(found, source.unaccounted + min(gap, 1))
     source.newly_unaccounted += found - source.unaccounted
     source.unaccounted = found

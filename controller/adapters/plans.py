@@ -53,8 +53,14 @@ class Speech:
             replica_header=goal.workload.replica_header,
         )
 
-    def plan(self, probe: Probe, workers: tuple[str, ...], epoch_us: int) -> Plan:
-        """The probe, from `epoch_us` of the Redis clock on."""
+    def plan(
+        self,
+        probe: Probe,
+        workers: tuple[str, ...],
+        epoch_us: int,
+        weights: tuple[int, ...] = (),
+    ) -> Plan:
+        """The probe, from `epoch_us` of the Redis clock on; `weights` as `shares_for` gives them."""
         goal, count = self.goal, len(workers)
         share = Rate(max(probe.rate, probe.ramp_from) / count)
         return Plan(
@@ -73,6 +79,7 @@ class Speech:
             rate_ceiling=Rate(goal.high * HEADROOM / count),
             cadence_s=SHORT_CADENCE_S if count <= FEW_WORKERS else LONG_CADENCE_S,
             streams=streams.share(probe.streams, count),
+            weights=weights,
         )
 
 

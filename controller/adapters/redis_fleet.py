@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from contract.codec import Message
 from contract.messages import Drained, Ready, Stop
 from contract.report import FleetReport, Report
+from contract.shares import shares_for
 from controller.adapters.choosing import LOOK_EVERY_S, Choosing
 from controller.adapters.control_link import ControlLink, Seen
 from controller.adapters.conversation import Conversation
@@ -92,6 +93,7 @@ class RedisFleet:
         self._talk = talk
         self._choosing = choosing
         self._boots: dict[str, str] = {}  # the prepared workers, in the order of the plan
+        self._weights: tuple[int, ...] = ()  # theirs
         self._lost: set[tuple[str, str]] = set()  # (worker, boot)
         self._offered = False
         self._went_well = False  # the latest probe, as far as the workers are concerned
@@ -118,6 +120,7 @@ class RedisFleet:
             if answers is None:
                 continue
             self._lost -= set(self._boots.items())
+            self._weights = shares_for([answer.rate_per_s for answer in answers])
             self._choosing.learn(chosen, answers)
             if attempt == ATTEMPTS or not await self._choosing.may_grow(
                 chosen, self._is_alive, patiently=patiently
@@ -131,7 +134,7 @@ class RedisFleet:
         if not self._boots:
             raise FleetLost("no worker is prepared")
         epoch_us = await self._link.time_us() + round(LEAD_S * 1e6)
-        plan = self._speech.plan(probe, tuple(self._boots), epoch_us)
+        plan = self._speech.plan(probe, tuple(self._boots), epoch_us, self._weights)
         merge = Merge(plan, self._boots, self._clock.now() + LEAD_S)
         self._offered = True
         reports = self._reports(merge)

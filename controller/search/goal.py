@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from contract.arrivals import Law
+from contract.messages import FEWEST_IN_FLIGHT
 from contract.objectives import Objective
 from contract.units import Rate, Seconds
 from controller.search.earlier import Earlier
@@ -23,8 +24,6 @@ WarmUp = Literal["auto", "none"] | Seconds
 Spikes = Literal["count", "leave_out"]
 
 
-FEWEST_IN_FLIGHT = 8
-"""Least cap of a worker: a burst at a very low rate is no overload."""
 _AGED = ("response_time", "service_time", "e2e")
 """Metrics that the age of an arrival in flight can break."""
 _TIMEOUT_OVER_LIMIT = 10

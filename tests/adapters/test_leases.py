@@ -182,7 +182,7 @@ async def test_where_nobody_brings_any_it_begins_with_those_there_are(world: Bus
 
 async def test_a_user_that_sends_less_than_the_self_test_gets_more_workers(world: Bus) -> None:
     for worker in world.workers:
-        worker.rate_per_s = 400.0
+        worker.rate_per_s = Rate(400.0)
     fleet = world.fleet(goal=a_goal(high=Rate(450.0)))  # one of 500/s, three of 200/s
     assert len(await prepared(fleet)) == 3
     await fleet.release()

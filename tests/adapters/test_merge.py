@@ -20,7 +20,7 @@ from contract.report import (
     Tick,
 )
 from contract.units import Rate, Seconds
-from controller.adapters.merge import Merge, merge_buckets, owed
+from controller.adapters.merge import Merge, merge_buckets
 from controller.ports import Burden
 
 CADENCE_NS = 250_000_000
@@ -181,14 +181,6 @@ def test_a_ledger_that_does_not_balance_is_found_out(merge: Merge) -> None:
     assert report.unaccounted == 1
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 7])
-@pytest.mark.parametrize("through_index", [0, 1, 2, 3, 20, 21])
-def test_what_a_worker_owes_is_its_number_of_indices(workers: int, through_index: int) -> None:
-    for position in range(workers):
-        own = [i for i in range(through_index) if i % workers == position]
-        assert owed(through_index, position, workers) == len(own)
-
-
 def test_a_silent_worker_is_lost_and_named(merge: Merge) -> None:
     merge.take(a_report("w0", 1), 0.26)
     merge.take(a_report("w1", 1), 0.26)
@@ -200,6 +192,30 @@ def test_a_silent_worker_is_lost_and_named(merge: Merge) -> None:
     assert report.lost == ("w1",)
     assert report.workers == 1
     assert "silent" in merge.lost["w1"]
+
+
+def test_a_lost_worker_leaves_what_it_owed_when_it_was_lost(merge: Merge) -> None:
+    merge.take(a_report("w0", 1), 0.26)
+    merge.take(a_report("w1", 1), 0.26)
+    merge.take(a_report("w0", 2), 3.2)
+    merge.pop(3.2)
+    report = merge.pop(3.3)
+    assert report is not None
+    assert report.owed == (("w1", 10, 4),)  # 11, 13, 15 and 17: w0 is through with 18
+    why = "worker w1 was silent for 3 s and owed 4 arrivals from 10 on"
+    assert report.notes == (why,)
+
+
+def test_a_share_by_weight_is_audited_by_its_own_count() -> None:
+    plan = replace(a_plan(), weights=(4096, 1024))
+    merge = Merge(plan, BOOTS, epoch_s=0.0)
+    owed = [plan.shares().owed(position, 200) for position in range(2)]
+    for worker, count in zip(BOOTS, owed, strict=True):
+        merge.take(a_report(worker, 1, per_slice=count, through_index=200), 0.26)
+    report = merge.pop(0.27)
+    assert report is not None
+    assert (report.unaccounted, report.totals.scheduled) == (0, 200)
+    assert owed[0] > 2 * owed[1] > 0
 
 
 def test_silence_counts_from_the_epoch_for_a_worker_not_heard_yet(merge: Merge) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from contract.messages import FEWEST_IN_FLIGHT
 from controller.adapters.plans import Speech
 from controller.search.features import Features
 from controller.search.goal import Workload
@@ -33,3 +34,14 @@ def test_the_streams_of_a_closed_loop_are_shared_out() -> None:
     probe = replace(a_probe(), streams=10)
     assert speech.plan(a_probe(), ("w1", "w2", "w3"), 0).streams == 0
     assert speech.plan(probe, ("w1", "w2", "w3"), 0).streams == 4
+
+
+def test_a_worker_may_hold_in_flight_what_its_weight_says_and_no_less_than_a_burst() -> None:
+    speech = Speech("r1", a_goal(), 1)
+    workers = ("w1", "w2", "w3")
+    plain = speech.plan(a_probe(rate=3000.0), workers, 0)
+    assert [plain.in_flight_cap_of(place) for place in range(3)] == [plain.in_flight_cap] * 3
+    plan = speech.plan(a_probe(rate=3000.0), workers, 0, (4096, 2048, 1))
+    fast, slow, slowest = (plan.in_flight_cap_of(place) for place in range(3))
+    assert (fast, slow) == pytest.approx((2 * plan.in_flight_cap, plan.in_flight_cap), rel=0.01)
+    assert slowest == FEWEST_IN_FLIGHT

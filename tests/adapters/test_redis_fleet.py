@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from contract import keys
+from contract.units import Rate
 from controller.adapters import choosing, plans
 from controller.adapters.control_link import ENDED_TTL_S
 from controller.errors import Fenced, FleetLost, NoWorkers, PreflightFailed
@@ -61,6 +62,22 @@ async def value(world: Bus, key: str) -> bytes | None:
     async with Redis.from_url(world.server.url) as client:
         found = await client.get(key)
     return found if isinstance(found, bytes) else None
+
+
+async def test_a_worker_that_can_send_less_owes_less_and_each_arrival_is_sent_once(
+    world: Bus,
+) -> None:
+    world.workers[0].rate_per_s = Rate(250.0)
+    fleet = world.fleet(fence=1)
+    await fleet.prepare()
+    probe = a_probe(1, rate=400.0, measure_s=1.0)
+    async with fleet.offer(probe) as reports:
+        seen = [report async for report in reports]
+    assert sum(report.unaccounted for report in seen) == 0
+    sent = [worker.scheduled[1] for worker in world.workers]
+    assert sum(sent) == seen[-1].totals.scheduled > 300
+    assert 3 * sent[0] < sum(sent)
+    await fleet.release()
 
 
 async def test_a_controller_with_a_lower_fence_may_not_speak(world: Bus) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from contract.arrivals import CHUNK, ArrivalsError, Law, Schedule, _gamma
+from contract.shares import Stride
 from contract.units import Rate, Seconds
 
 CONSTANT, POISSON = Law("constant"), Law("poisson")
@@ -33,7 +34,7 @@ def test_the_shares_of_all_workers_are_the_whole_index_by_index(law: Law, count:
     whole = schedule(law).times()
     owned = np.full(len(whole), -1)
     for position in range(count):
-        for indices, due_ns in schedule(law).share(position, count):
+        for indices, due_ns in schedule(law).share(position, Stride(count)):
             assert (indices % count == position).all()
             assert (owned[indices] == -1).all()
             owned[indices] = due_ns
@@ -43,7 +44,7 @@ def test_the_shares_of_all_workers_are_the_whole_index_by_index(law: Law, count:
 
 def test_a_share_of_more_workers_than_arrivals_is_one_arrival_or_none() -> None:
     sparse = schedule(CONSTANT, rate=1.0, duration_s=3.0)
-    shares = [sum(len(i) for i, _ in sparse.share(position, 5)) for position in range(5)]
+    shares = [sum(len(i) for i, _ in sparse.share(position, Stride(5))) for position in range(5)]
     assert shares == [1, 1, 1, 0, 0]
 
 
@@ -214,9 +215,3 @@ def test_a_law_without_gamma_takes_no_cv() -> None:
 def test_a_wrong_field_is_refused_by_name_and_value(field: str, value: Any) -> None:
     with pytest.raises(ArrivalsError, match=f"{field} {value}"):
         schedule(**{field: value})
-
-
-@pytest.mark.parametrize(("position", "count"), [(0, 0), (-1, 2), (2, 2)])
-def test_a_position_outside_the_fleet_is_refused_at_once(position: int, count: int) -> None:
-    with pytest.raises(ArrivalsError, match=f"position {position} of count {count}"):
-        schedule().share(position, count)

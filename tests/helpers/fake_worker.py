@@ -38,7 +38,8 @@ class FakeWorker:
         self.drops: frozenset[int] = frozenset()
         self.repeats: frozenset[int] = frozenset()
         self.mute = False
-        self.rate_per_s = 1_000.0
+        self.rate_per_s = Rate(1_000.0)
+        self.scheduled: dict[int, int] = {}  # by probe
         self.heard: list[str] = []
         self.has_a_plan = asyncio.Event()
         self.sequence = 0
@@ -126,7 +127,7 @@ class FakeWorker:
                     self.boot,
                     error=self.cannot,
                     user_sha256=self.user_sha256,
-                    rate_per_s=Rate(self.rate_per_s),
+                    rate_per_s=self.rate_per_s,
                 )
             )
         elif isinstance(message, Plan):
@@ -151,8 +152,7 @@ class FakeWorker:
             await self._carry_out(plan)
 
     async def _carry_out(self, plan: Plan) -> None:
-        position, count = plan.workers.index(self.name), len(plan.workers)
-        share = list(plan.schedule().share(position, count))
+        share = list(plan.share(plan.workers.index(self.name)))
         due_ns = [int(due) for _, dues in share for due in dues]
         indices = [int(index) for numbers, _ in share for index in numbers]
         totals, done, slice_number = Ledger(), 0, 0
@@ -163,7 +163,7 @@ class FakeWorker:
             through = sum(due < slice_number * BUCKET_NS for due in due_ns)
             bucket = _bucket(slice_number - 1, through - done)
             totals += Ledger(through - done, through - done, succeeded=through - done)
-            done = through
+            done = self.scheduled[plan.probe] = through
             report = Report(
                 run=plan.run,
                 fence=plan.fence,

@@ -69,6 +69,14 @@ class Shared(World):
     def new_fleet(self, run: str) -> ScriptedFleet:
         return SharedFleet(run, self.workers, self)
 
+    async def queued(self, registry: Registry, *ports: int) -> list[str]:
+        """Runs of goals that one worker carries, against servers at these ports."""
+        runs = []
+        for port in ports:
+            runs.append(await registry.create("{}", goal_at(port)))
+            await self.clock.sleep(0.1)
+        return runs
+
     async def settle(self, seconds: int) -> None:
         """Let time pass in steps, so that nobody who has yet to begin sleeping is left behind."""
         for _ in range(seconds):
@@ -79,11 +87,6 @@ class Shared(World):
         return next((e.at for e in self.store.of(run) if isinstance(e, PreflightStarted)), None)
 
 
-async def queued(registry: Registry, *ports: int) -> list[str]:
-    """Runs of goals that one worker carries, against servers at these ports."""
-    return [await registry.create("{}", goal_at(port)) for port in ports]
-
-
 def goal_at(port: int) -> Goal:
     return a_goal(targets=(f"http://127.0.0.1:{port}",), high=Rate(400.0))
 
@@ -91,7 +94,7 @@ def goal_at(port: int) -> Goal:
 async def test_runs_are_in_progress_together_as_far_as_the_workers_go() -> None:
     world = Shared(2)
     async with world.controller() as registry:
-        runs = await queued(registry, 1, 2, 3)
+        runs = await world.queued(registry, 1, 2, 3)
         await world.settle(5)
         assert [registry.ahead(run) for run in runs] == [None, None, 2]
         assert [(await registry.view(run)).state for run in runs[:2]] == ["running"] * 2
@@ -107,7 +110,7 @@ async def test_runs_are_in_progress_together_as_far_as_the_workers_go() -> None:
 async def test_no_more_runs_are_in_progress_than_are_allowed() -> None:
     world = Shared(9, at_once=2)
     async with world.controller() as registry:
-        runs = await queued(registry, 1, 2, 3, 4)
+        runs = await world.queued(registry, 1, 2, 3, 4)
         await world.settle(5)
         assert [registry.ahead(run) for run in runs] == [None, None, 2, 3]
 
@@ -115,7 +118,7 @@ async def test_no_more_runs_are_in_progress_than_are_allowed() -> None:
 async def test_two_runs_of_one_target_take_turns_and_nothing_overtakes_the_second() -> None:
     world = Shared(9)
     async with world.controller() as registry:
-        runs = await queued(registry, 1, 1, 2)
+        runs = await world.queued(registry, 1, 1, 2)
         await world.settle(5)
         assert [registry.ahead(run) for run in runs] == [None, 1, 2]
         first_end = (await ended(registry, runs[0])).last_at or 0.0
@@ -127,7 +130,7 @@ async def test_two_runs_of_one_target_take_turns_and_nothing_overtakes_the_secon
 async def test_a_queue_of_three_finds_its_order_when_one_worker_is_there() -> None:
     world = Shared(1)
     async with world.controller() as registry:
-        runs = await queued(registry, 1, 2, 3)
+        runs = await world.queued(registry, 1, 2, 3)
         for run in runs:
             await ended(registry, run)
     begins = [world.began(run) or 0.0 for run in runs]
@@ -138,7 +141,7 @@ async def test_a_queue_of_three_finds_its_order_when_one_worker_is_there() -> No
 async def test_a_worker_that_comes_lets_the_next_run_begin() -> None:
     world = Shared(1)
     async with world.controller() as registry:
-        runs = await queued(registry, 1, 2)
+        runs = await world.queued(registry, 1, 2)
         await world.settle(5)
         assert registry.ahead(runs[1]) == 1
         world.workers.held["w2"] = None
@@ -150,7 +153,7 @@ async def test_while_redis_is_gone_nothing_begins_beside_another() -> None:
     world = Shared(9)
     async with world.controller() as registry:
         world.workers.down = True
-        runs = await queued(registry, 1, 2)
+        runs = await world.queued(registry, 1, 2)
         await world.settle(5)
         assert [registry.ahead(run) for run in runs] == [None, 1]
         world.workers.down = False
@@ -161,7 +164,7 @@ async def test_while_redis_is_gone_nothing_begins_beside_another() -> None:
 async def test_an_abort_ends_the_run_it_names_and_no_other() -> None:
     world = Shared(2)
     async with world.controller() as registry:
-        runs = await queued(registry, 1, 2, 3)
+        runs = await world.queued(registry, 1, 2, 3)
         await world.settle(5)
         await registry.abort(runs[0])
         view = await ended(registry, runs[0])
@@ -175,7 +178,7 @@ async def test_an_abort_ends_the_run_it_names_and_no_other() -> None:
 async def test_runs_that_were_together_are_resumed_together_and_those_behind_stay_behind() -> None:
     world = Shared(2)
     async with world.controller() as registry:
-        runs = await queued(registry, 1, 2, 3)
+        runs = await world.queued(registry, 1, 2, 3)
         await world.clock.sleep(20.0)
     assert not any(world.fleets[run].is_sending() for run in runs[:2])
     await world.clock.sleep(30.0)
@@ -193,7 +196,7 @@ async def test_runs_that_were_together_are_resumed_together_and_those_behind_sta
 async def test_what_is_asked_of_the_fleet_is_told_in_order() -> None:
     world = Shared(1)
     async with world.controller() as registry:
-        runs = await queued(registry, 1, 2)
+        runs = await world.queued(registry, 1, 2)
         await world.settle(5)
         assert [(wish.run, wish.rate_per_s) for wish in registry.wishes()] == [
             (run, 400.0) for run in runs

@@ -99,6 +99,16 @@ def test_a_plan_is_carried_out_reported_each_cadence_and_drained_at_its_end(scen
     assert all(r.totals.balanced for r in reports)
 
 
+def test_a_share_by_weight_is_sent_and_capped_by_the_weight(scene: Scene) -> None:
+    scene.prepared()
+    plan = scene.plan(weights=(4096, 1024))
+    scene.agent.obey(plan)
+    scene.pass_time(11.0)
+    owed = plan.shares().owed(0, len(plan.schedule().times()))
+    assert scene.drained(1).totals.succeeded == owed > 700
+    assert plan.in_flight_cap_of(0) == 80
+
+
 def test_a_stop_ends_the_probe_and_the_rest_of_the_slice_is_cancelled(scene: Scene) -> None:
     scene.prepared()
     scene.agent.obey(scene.plan())

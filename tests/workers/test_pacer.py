@@ -12,6 +12,7 @@ import pytest
 from gevent.event import Event
 
 from contract.arrivals import Law, Schedule
+from contract.shares import Stride
 from contract.units import Rate, Seconds
 from tests.workers.servers import eventually
 from tests.workers.virtual import MS, START_NS, Clock, S, Timers
@@ -137,7 +138,7 @@ def test_shares_of_a_real_schedule_are_released_whole_and_in_order() -> None:
     for position in range(3):
         clock = Clock()
         sink, timers = Sink(clock), Timers(clock)
-        share = schedule.share(position, 3)
+        share = schedule.share(position, Stride(3))
         pacer = Pacer(share, START_NS, sink, now=clock, timer=timers)
         pacer.extend(START_NS + 100 * S)
         pacer.start(START_NS)
