@@ -27,6 +27,25 @@ IsAlive = Callable[[Seen], bool]
 _Free = dict[str, tuple[Seen, Member]]
 
 
+class Everybody:
+    """The Staffing port of a fleet that one run has to itself: all who are free, without waiting."""
+
+    def pick(self, run: str, goal: Goal, free: tuple[Member, ...]) -> tuple[Member, ...]:  # noqa: ARG002
+        return free
+
+    def carries(self, run: str, goal: Goal, members: tuple[Member, ...]) -> bool:  # noqa: ARG002
+        return False
+
+    def learned(self, run: str, user_ratio: float) -> None:
+        pass
+
+    def strained(self, run: str) -> None:
+        pass
+
+    async def wait_s(self) -> float:
+        return 0.0
+
+
 class Choosing:
     """The choice of workers of one run, and their leases; `end` gives them back."""
 

@@ -18,7 +18,7 @@ from contract.codec import Message
 from contract.messages import Drained, Ready, Stop
 from contract.report import FleetReport, Report
 from contract.shares import shares_for
-from controller.adapters.choosing import LOOK_EVERY_S, Choosing
+from controller.adapters.choosing import LOOK_EVERY_S, Choosing, Everybody
 from controller.adapters.control_link import ControlLink, Seen
 from controller.adapters.conversation import Conversation
 from controller.adapters.leases import Leases
@@ -44,15 +44,19 @@ log = logging.getLogger(__name__)
 
 
 class RedisFleetOf:
-    """Makes the fleet of a run on one Redis."""
+    """Makes the fleet of a run on one Redis; without `staffing` it takes everybody who is free."""
 
     def __init__(
-        self, link: ControlLink, artefacts: Artefacts, clock: Clock, staffing: Staffing
+        self,
+        link: ControlLink,
+        artefacts: Artefacts,
+        clock: Clock,
+        staffing: Staffing | None = None,
     ) -> None:
         self._link = link
         self._artefacts = artefacts
         self._clock = clock
-        self._staffing = staffing
+        self._staffing = staffing or Everybody()
 
     def __call__(self, run: str, goal: Goal, fence: int) -> RedisFleet:
         """A fleet bound to the run; nothing is sent before `prepare`."""

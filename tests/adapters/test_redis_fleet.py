@@ -216,7 +216,7 @@ async def test_a_recording_lies_in_redis_before_workers_are_told(world: Bus) -> 
 
 
 async def test_an_authority_lies_in_redis_before_workers_are_told(world: Bus) -> None:
-    fleet_of = RedisFleetOf(world.link, OneArtefact(), world.clock)
+    fleet_of = world.fleet_of(OneArtefact())
     workloads = [
         Workload(connections=Connections(ca_sha256=sha256))
         for sha256 in (OneArtefact.sha256, "0" * 64)
