@@ -175,13 +175,12 @@ class ControlLink:
             if not await self._calls.expire(name, keys.RUN_TTL_S):
                 await self._calls.set(name, data, ex=keys.RUN_TTL_S)
 
-    async def forget(self, run: str, artefact: str | None = None) -> None:
+    async def forget(self, run: str, *artefacts: str) -> None:
         """Let the keys of a run that ended run out; its fence stays for its full time.
 
-        `artefact` is the sha256 of what its workers fetched; the next run lays it there again.
+        `artefacts`: the sha256 of what its workers fetched; the next run lays it there again.
         """
-        names = [keys.replies(run), keys.beat(run)]
-        names += [] if artefact is None else [keys.artefact(artefact)]
+        names = [keys.replies(run), keys.beat(run), *map(keys.artefact, artefacts)]
         with self._lost():
             for name in names:
                 await self._calls.expire(name, ENDED_TTL_S)

@@ -84,7 +84,7 @@ class RedisFleet:
     async def prepare(self, *, ask_target: bool = True) -> Readiness:
         """Have every live worker load the user and, if asked to, one of them ask the target."""
         await self._link.sweep()
-        await self._put_artefact()
+        await self._put_artefacts()
         for _ in range(ATTEMPTS):
             chosen = await self._choose()
             self._boots = {seen.hello.worker: seen.hello.boot for seen in chosen}
@@ -136,14 +136,12 @@ class RedisFleet:
             await self._talk.end()
             self._boots = {}
 
-    async def _put_artefact(self) -> None:
-        sha256 = self._goal.sent_requests
-        if sha256 is None:
-            return
-        data = await self._artefacts.artefact(sha256)
-        if data is None:
-            raise PreflightFailed(f"workload.requests: no artefact {sha256}: upload it first")
-        await self._link.put_artefact(data)
+    async def _put_artefacts(self) -> None:
+        for field, sha256 in self._goal.artefacts:
+            data = await self._artefacts.artefact(sha256)
+            if data is None:
+                raise PreflightFailed(f"{field}: no artefact {sha256}: upload it first")
+            await self._link.put_artefact(data)
 
     async def _choose(self) -> tuple[Seen, ...]:
         """Whoever is there and free, once there is somebody."""
@@ -269,7 +267,7 @@ class RedisFleet:
             if self._clock.now() >= look_at:
                 look_at = self._clock.now() + LOOK_EVERY_S
                 gone = await self._talk.gone(waiting, self._boots)
-        await self._link.forget(self._run, self._goal.workload.requests)
+        await self._link.forget(self._run, *(sha256 for _, sha256 in self._goal.artefacts))
         if waiting:
             raise FleetLost(f"worker {', '.join(waiting)} did not say that nothing runs")
 

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from contract import keys
+from contract.connections import Connections
 from contract.units import Rate
 from controller.adapters import plans, redis_fleet
 from controller.adapters.control_link import ENDED_TTL_S
@@ -19,6 +20,7 @@ from controller.errors import Fenced, FleetLost, NoWorkers, PreflightFailed
 from controller.ports import Fleet
 from controller.run.conductor import conduct
 from controller.run.orders import Orders
+from controller.search.goal import Workload
 from controller.search.journal import FleetChanged, LoadStopped, Measured, ProbeDecided
 from controller.search.probe import Verdict
 from tests.helpers.builders import a_goal, a_probe
@@ -211,6 +213,23 @@ async def test_a_recording_lies_in_redis_before_workers_are_told(world: Bus) -> 
     assert 0 < left_s <= ENDED_TTL_S
     missing = fleet_of("r2", a_goal(workload=type(goal.workload)(requests="0" * 64)), 2)
     with pytest.raises(PreflightFailed, match="upload it first"):
+        await missing.prepare()
+
+
+async def test_an_authority_lies_in_redis_before_workers_are_told(world: Bus) -> None:
+    fleet_of = RedisFleetOf(world.link, OneArtefact(), world.clock)
+    workloads = [
+        Workload(connections=Connections(ca_sha256=sha256))
+        for sha256 in (OneArtefact.sha256, "0" * 64)
+    ]
+    there, missing = (
+        fleet_of(f"r{fence}", a_goal(workload=workload), fence)
+        for fence, workload in enumerate(workloads, 1)
+    )
+    await there.prepare()
+    assert await value(world, keys.artefact(OneArtefact.sha256)) == OneArtefact.data
+    await there.release()
+    with pytest.raises(PreflightFailed, match=r"^workload\.connections\.ca: no artefact 000"):
         await missing.prepare()
 
 
