@@ -100,10 +100,13 @@ class Pacer:
         # Nothing is held over a release: it may run a task, and that may stop this pacer.
         while (due_ns := self._next_ns()) is not None and due_ns <= passed_ns:
             release(self._take(), due_ns)
-            if self._is_stopped:
+            if self._has_stopped():
                 return
         if due_ns is not None:
             self._timer.arm(self._epoch_ns + due_ns)
+
+    def _has_stopped(self) -> bool:
+        return self._is_stopped
 
     def _next_ns(self) -> int | None:
         """Due time of the next arrival, computing the next chunk when it is needed."""
