@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from contract.arrivals import Due, Law, Schedule
+from contract.connections import Connections
 from contract.recorded import Recorded
 from contract.report import Health, Ledger
 from contract.shares import Shares, shares_of
@@ -61,6 +62,7 @@ class Prepare:
     text. `allowed_targets` are HOST:PORT; the worker enforces them, and its own list, at
     connect(). The worker named `check_by` also asks the ready check and sends one arrival.
     `replica_header` is the response header that names the replica, None: it is not looked for.
+    `connections` is the policy of the goal; its authority is an artefact, like the recording.
     `times_sha256` are the recorded times of a law that replays.
     """
 
@@ -80,6 +82,7 @@ class Prepare:
     max_rate: Rate
     check_by: str
     replica_header: str | None = None
+    connections: Connections = field(default_factory=Connections)
     times_sha256: str | None = None
 
 

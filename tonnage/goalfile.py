@@ -1,8 +1,8 @@
 """How does a goal file become the document a controller accepts?
 
 Paths in it are relative to the file. A user that is a path goes along as an absolute one
-(the code itself is never uploaded); a recording is uploaded as an artefact and replaced by
-its hash. What the fields mean is the controller's business; it answers with every fault.
+(the code itself is never uploaded); a recording and an authority's certificates are uploaded as
+artefacts and replaced by their hash. What the fields mean is the controller's business; it answers with every fault.
 """
 
 from __future__ import annotations
@@ -74,25 +74,32 @@ def _resolve(path: Path, document: dict[str, Any]) -> GoalFile:
         user = workload.get("user")
         if isinstance(user, str) and (user.endswith(".py") or "/" in user):
             workload["user"] = str((path.parent / user).resolve())
-        requests = workload.get("requests")
-        if isinstance(requests, str) and not _is_sha256(requests):
-            file = (path.parent / requests).resolve()
-            sha256 = _hash(file, requests)
-            artefacts[sha256] = file
-            workload["requests"] = sha256
+        artefacts |= _to_artefact(path.parent, workload, "workload.requests", "JSONL")
+        connections = workload.get("connections")
+        if isinstance(connections, dict):
+            connections = workload["connections"] = dict(connections)
+            artefacts |= _to_artefact(path.parent, connections, "workload.connections.ca", "PEM")
         document = {**document, "workload": workload}
     return GoalFile(path, document, artefacts)
 
 
-def _hash(file: Path, given: str) -> str:
+def _to_artefact(folder: Path, part: dict[str, Any], field: str, kind: str) -> dict[str, Path]:
+    """Put its hash in the place of the file that `part` names in `field`; gives the file by it."""
+    key = field.rpartition(".")[2]
+    given = part.get(key)
+    if not isinstance(given, str) or _is_sha256(given):
+        return {}
+    file = (folder / given).resolve()
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         raise CommandError(
-            f"workload.requests: {given!r}: {error.strerror or error}; "
-            "give a JSONL file relative to the goal file",
+            f"{field}: {given!r}: {error.strerror or error}; "
+            f"give a {kind} file relative to the goal file",
             REJECTED,
         ) from error
+    part[key] = sha256
+    return {sha256: file}
 
 
 def _is_sha256(text: str) -> bool:

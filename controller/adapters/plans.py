@@ -51,6 +51,7 @@ class Speech:
             max_rate=Rate(goal.high * HEADROOM),
             check_by=workers[0] if ask_target else NOBODY,
             replica_header=goal.workload.replica_header,
+            connections=goal.workload.connections,
         )
 
     def plan(

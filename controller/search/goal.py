@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from contract.arrivals import Law
+from contract.connections import Connections
 from contract.messages import FEWEST_IN_FLIGHT
 from contract.objectives import Objective
 from contract.units import Rate, Seconds
@@ -65,6 +66,7 @@ class Workload:
     requests: str | None = None
     timeout_s: Seconds = Seconds(10.0)
     replica_header: str | None = None
+    connections: Connections = field(default_factory=Connections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,15 @@ class Goal:
     def sent_requests(self) -> str | None:
         """The recording that the users send, a sha256; None without one or with replay off."""
         return self.workload.requests if self.features.replay else None
+
+    @property
+    def artefacts(self) -> tuple[tuple[str, str], ...]:
+        """What the workers need of the store: (field of the goal, sha256)."""
+        wanted = (
+            ("workload.requests", self.sent_requests),
+            ("workload.connections.ca", self.workload.connections.ca_sha256),
+        )
+        return tuple((field, sha256) for field, sha256 in wanted if sha256 is not None)
 
     def deciding(self) -> Goal:
         """The goal by which the search decides: with `features.objectives` off the first alone."""

@@ -8,6 +8,7 @@ import math
 import pytest
 
 from contract.arrivals import Law
+from contract.connections import Connections
 from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
 from controller.adapters.event_json import KINDS, JournalUnreadable, decode, encode
@@ -45,7 +46,12 @@ EVENTS: tuple[Event, ...] = (
         a_goal(
             objectives=tuple(parse_objective(text) for text in OBJECTIVES),
             workload=Workload(
-                "kserve_v2", '{"a": 1}', Law("gamma", 2.0), "ab" * 32, replica_header="x"
+                "kserve_v2",
+                '{"a": 1}',
+                Law("gamma", 2.0),
+                "ab" * 32,
+                replica_header="x",
+                connections=Connections(most=400, resolve_s=Seconds(5.0), ca_sha256="cd" * 32),
             ),
             headers=(("Authorization", "${TOKEN}"),),
             warm_up=Seconds(30.0),

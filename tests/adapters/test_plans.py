@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from contract.connections import Connections
 from contract.messages import FEWEST_IN_FLIGHT
 from controller.adapters.plans import Speech
 from controller.search.features import Features
@@ -13,6 +14,7 @@ from controller.search.goal import Workload
 from tests.helpers.builders import a_goal, a_probe
 
 RECORDED = Workload(requests="f" * 64, replica_header="x-replica")
+POLICY = Connections(reuse="user", requests=100, ca_sha256="e" * 64)
 
 
 @pytest.mark.parametrize("replay", [True, False])
@@ -21,6 +23,11 @@ def test_workers_fetch_the_recording_only_where_it_is_to_be_sent(replay: bool) -
     message = Speech("r1", goal, 1).prepare(("w1",))
     assert message.requests_sha256 == ("f" * 64 if replay else None)
     assert message.replica_header == "x-replica"
+
+
+def test_workers_hear_of_the_policy_of_connections() -> None:
+    goal = a_goal(workload=Workload(connections=POLICY))
+    assert Speech("r1", goal, 1).prepare(("w1",)).connections == POLICY
 
 
 def test_every_objective_is_judged_by_the_workers_whoever_decides() -> None:

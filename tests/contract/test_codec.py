@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from contract import codec
 from contract.arrivals import Law
 from contract.codec import ContractError, decode, encode
+from contract.connections import Connections
 from contract.latency import Histogram
 from contract.messages import Drained, Hello, Plan, Prepare, Ready, Stop
 from contract.report import DueBucket, Health, InFlight, Ledger, Report, Tick
@@ -71,6 +72,9 @@ MESSAGES: list[codec.Message] = [
         max_rate=Rate(2000.0),
         check_by="w1",
         replica_header="x-replica",
+        connections=Connections(
+            "random", 400, 100, Seconds(10.0), "ranker.internal", "ab" * 32, "${C}", "${K}", True
+        ),
         times_sha256="f" * 64,
     ),
     Ready("r1", 7, "w1", "b", error="no module named torch"),

@@ -70,6 +70,22 @@ def test_a_hash_of_an_artefact_that_is_uploaded_already_stays(tmp_path: Path) ->
     assert goal.artefacts == {}
 
 
+def test_an_authority_goes_along_under_its_hash(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_bytes(b"-----BEGIN CERTIFICATE-----")
+    sha256 = hashlib.sha256(authority.read_bytes()).hexdigest()
+    goal = written(tmp_path, workload={"connections": {"ca": "ca.pem", "most": 4}})
+    assert goal.document["workload"] == {"connections": {"ca": sha256, "most": 4}}
+    assert goal.artefacts == {sha256: authority.resolve()}
+
+
+def test_an_authority_that_is_not_there_is_refused_with_its_field(tmp_path: Path) -> None:
+    path = tmp_path / "goal.yaml"
+    path.write_text(yaml.safe_dump({**GOAL, "workload": {"connections": {"ca": "no.pem"}}}))
+    assert "workload.connections.ca: 'no.pem'" in refusal(path)
+    assert "give a PEM file relative to the goal file" in refusal(path)
+
+
 def test_the_key_changes_with_the_recording(tmp_path: Path) -> None:
     recording = tmp_path / "recorded.jsonl"
     recording.write_bytes(b'{"body": "a"}\n')

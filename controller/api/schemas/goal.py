@@ -21,6 +21,7 @@ from contract.arrivals import Law
 from contract.objectives import Objective
 from contract.units import Rate, Seconds, format_duration, format_rate
 from controller.api.schemas.by_strategy import NEEDS, by_strategy, idle, misfit
+from controller.api.schemas.connections import ConnectionsDocument, connection_faults
 from controller.api.schemas.fields import (
     DurationField,
     LawField,
@@ -81,6 +82,11 @@ class WorkloadDocument(_Part):
     requests: RequestsField | None = None
     timeout: DurationField | None = None
     replica_header: ResponseHeaderField | None = None
+    connections: Annotated[
+        ConnectionsDocument,
+        BeforeValidator(_object_or_nothing),
+        Field(default_factory=ConnectionsDocument),
+    ]
 
     @field_validator("options")
     @classmethod
@@ -194,7 +200,7 @@ class GoalDocument(_Part):
 
     @field_validator("workload")
     @classmethod
-    def _timeout_above_limits(
+    def _fits_objectives_and_targets(
         cls, workload: WorkloadDocument, info: ValidationInfo
     ) -> WorkloadDocument:
         largest_s = _largest_limit_s(info.data.get("slo", ()))
@@ -204,6 +210,9 @@ class GoalDocument(_Part):
                 "least that"
             )
             refuse(Fault("workload.timeout", format_duration(workload.timeout), fix))
+        faults = connection_faults(workload.connections, info.data.get("target", ()))
+        if faults:
+            refuse(*faults)
         return workload
 
     @field_validator("slo")
@@ -282,6 +291,7 @@ class GoalDocument(_Part):
             requests=self.workload.requests,
             timeout_s=self.workload.timeout or time_out_s(self._objectives()),
             replica_header=self.workload.replica_header,
+            connections=self.workload.connections.policy(),
         )
 
 
