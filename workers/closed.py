@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator
 
 from contract.arrivals import Due
 from workers.clock import Now, monotonic_ns
-from workers.pacer import DENSE_GAP_NS, Pacer, Sink
+from workers.pacer import Pacer, Sink
 from workers.timer import Timer, make_timer
+
+HELD_GAP_NS = 500_000
+"""While all streams are busy, this often it is looked whether one has ended."""
 
 
 class ClosedPacer(Pacer):
@@ -52,7 +55,7 @@ class ClosedPacer(Pacer):
         while (due_ns := self._next_ns()) is not None and due_ns <= passed_ns:
             if self._busy() >= self._streams:
                 self._is_held = True
-                self._timer.arm(now_ns + DENSE_GAP_NS)
+                self._timer.arm(now_ns + HELD_GAP_NS)
                 return
             if self._is_held:
                 self._is_held = False
@@ -60,7 +63,7 @@ class ClosedPacer(Pacer):
                 continue  # the same arrival, due now
             self._sink.release(self._take(), due_ns)
         if due_ns is not None:
-            self._timer.arm(max(self._epoch_ns + due_ns, now_ns + DENSE_GAP_NS))
+            self._timer.arm(self._epoch_ns + due_ns)
 
     def _next_ns(self) -> int | None:
         scheduled_ns = super()._next_ns()

@@ -17,8 +17,8 @@ from workers.timer import Timer, make_timer
 
 LATE_NS = 100_000_000
 """What was due longer ago than this when its plan came is missed; as much grace at its end."""
-DENSE_GAP_NS = 500_000
-"""Shortest time between two wake-ups: each costs 40 us, and dense arrivals share one."""
+AHEAD_ARRIVALS = 2_048
+"""With fewer left than this, the next chunk is computed beforehand, by `look_ahead`."""
 
 
 class Sink(Protocol):
@@ -51,6 +51,7 @@ class Pacer:
         self._indices: list[int] = []
         self._due_ns: list[int] = []
         self._place = 0
+        self._ahead: tuple[list[int], list[int]] | None = None
         self._until_ns = 0
         self._is_dormant = False
         self._is_stopped = False
@@ -85,26 +86,43 @@ class Pacer:
             lose(self._take(), due_ns)
         self._is_stopped = True
 
+    def look_ahead(self) -> None:
+        """Compute what is due soon, if it is not there: not in the instant it is needed."""
+        if self._ahead is None and len(self._due_ns) - self._place < AHEAD_ARRIVALS:
+            self._ahead = self._chunk()
+
     def _wake(self) -> None:
         now_ns = self._now()
         self._is_dormant = not self._is_stopped and now_ns > self._until_ns
         if self._is_stopped or self._is_dormant:
             return  # until it is extended, or the owner stops it: what is overdue is missed then
-        passed_ns = now_ns - self._epoch_ns
+        passed_ns, release = now_ns - self._epoch_ns, self._sink.release
+        # Nothing is held over a release: it may run a task, and that may stop this pacer.
         while (due_ns := self._next_ns()) is not None and due_ns <= passed_ns:
-            self._sink.release(self._take(), due_ns)
+            release(self._take(), due_ns)
+            if self._has_stopped():
+                return
         if due_ns is not None:
-            self._timer.arm(max(self._epoch_ns + due_ns, now_ns + DENSE_GAP_NS))
+            self._timer.arm(self._epoch_ns + due_ns)
+
+    def _has_stopped(self) -> bool:
+        return self._is_stopped
 
     def _next_ns(self) -> int | None:
         """Due time of the next arrival, computing the next chunk when it is needed."""
         if self._place == len(self._due_ns):
-            indices, due_ns = next(self._share, (None, None))
-            if indices is None or due_ns is None:
+            indices, due_ns = self._ahead or self._chunk()
+            if not indices:
                 return None
-            self._indices, self._due_ns = indices.tolist(), due_ns.tolist()
-            self._place = 0
+            self._indices, self._due_ns = indices, due_ns
+            self._place, self._ahead = 0, None
         return self._due_ns[self._place]
+
+    def _chunk(self) -> tuple[list[int], list[int]]:
+        for indices, due_ns in self._share:
+            if len(indices):
+                return indices.tolist(), due_ns.tolist()
+        return [], []
 
     def _take(self) -> int:
         index = self._indices[self._place]

@@ -96,6 +96,7 @@ class RunningProbe:
         """Settle, time out what is overdue, and end the load when the plan does."""
         self._gate.sweep()
         self._recorder.settle()
+        self._pacer.look_ahead()
         if self.ended is None and self._now() >= self._end_ns and self._pacer_done():
             self.stop(END_OF_PLAN)
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tests.workers.virtual import MS, START_NS, Clock, S, Timers
-from workers.closed import ClosedPacer
-from workers.pacer import DENSE_GAP_NS
+from workers.closed import HELD_GAP_NS, ClosedPacer
 
 
 @dataclass
@@ -71,7 +70,7 @@ def test_while_all_streams_wait_nothing_is_sent_and_the_schedule_stands_still() 
     scene.run_until(502 * MS)
     index, due_ns, at_ns = scene.sink.released[1]
     assert (index, due_ns) == (1, at_ns)
-    assert 500 * MS <= at_ns <= 500 * MS + DENSE_GAP_NS
+    assert 500 * MS <= at_ns <= 500 * MS + HELD_GAP_NS
     scene.sink.in_flight = 0
     scene.run_until(505 * MS)
     assert len(scene.sink.released) == 2

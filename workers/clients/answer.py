@@ -13,6 +13,9 @@ from geventhttpclient._parser import HTTPParseError, HTTPResponseParser
 HEAD_END = b"\r\n\r\n"
 _LENGTH = b"\r\ncontent-length:"
 _WITHOUT_BODY = frozenset({b"204", b"304"})
+_NOT_PLAIN = (0, -1, False)
+_HEADS: dict[bytes, tuple[int, int, bool]] = {}
+HEADS_KEPT = 256
 
 
 class Reply(NamedTuple):
@@ -52,19 +55,41 @@ class Answer(NamedTuple):
 def whole(data: bytes) -> Answer | None:
     """The answer in `data` if it is all there in its plainest form, else None."""
     end = data.find(HEAD_END)
-    if end < 0 or not data.startswith(b"HTTP/1.1 ") or data[9:12] in _WITHOUT_BODY:
+    if end < 0:
         return None
     head = data[:end]
+    status, length, keeps = plain_head(head)
+    if len(data) != end + 4 + length:
+        return None
+    return tuple.__new__(Answer, (status, head, data[end + 4 :], keeps))
+
+
+def plain_head(head: bytes) -> tuple[int, int, bool]:
+    """Status, bytes of the body, whether the connection is kept; the length is -1 if not plain.
+
+    Answers of one second mostly have the same head, byte for byte.
+    """
+    known = _HEADS.get(head)
+    if known is None:
+        if len(_HEADS) >= HEADS_KEPT:
+            _HEADS.clear()
+        known = _HEADS[head] = _read_head(head)
+    return known
+
+
+def _read_head(head: bytes) -> tuple[int, int, bool]:
+    if not head.startswith(b"HTTP/1.1 ") or head[9:12] in _WITHOUT_BODY:
+        return _NOT_PLAIN
     low = head.lower() + b"\r\n"
     at = low.find(_LENGTH)
     if at < 0 or low.find(_LENGTH, at + 1) >= 0 or b"\r\ntransfer-encoding:" in low:
-        return None
+        return _NOT_PLAIN
     length = low[at + len(_LENGTH) : low.index(b"\r\n", at + 2)].strip()
-    status = data[9:12]
-    if not length.isdigit() or not status.isdigit() or len(data) != end + 4 + int(length):
-        return None
+    status = head[9:12]
+    if not length.isdigit() or not status.isdigit() or status < b"200":
+        return _NOT_PLAIN
     keeps = b"\r\nconnection:" not in low or b"\r\nconnection: keep-alive\r\n" in low
-    return Answer(int(status), head, data[end + 4 :], keeps) if status >= b"200" else None
+    return int(status), int(length), keeps
 
 
 class Assembly(HTTPResponseParser):

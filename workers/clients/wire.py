@@ -10,19 +10,21 @@ from __future__ import annotations
 import ipaddress
 import socket as sockets
 import ssl
-import time
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import gevent
-from gevent import get_hub, socket
+from gevent import get_hub, getcurrent, socket
 from geventhttpclient._parser import HTTPParseError
 
 from workers.clients.answer import Answer, Assembly, Reply, whole
 from workers.clients.liveness import is_alive
 
 BLOCK_BYTES = 65_536
+SURE_S = 1.0
+"""A connection that was idle for longer is asked whether it has ended."""
 READABLE: Final = 1
 """libev's name for it."""
 
@@ -81,6 +83,10 @@ class Connection:
         self._socket: Any = None
         self._raw: Any = None
         self._readable: Any = None
+        self._waiting: Any = None  # the greenlet that waits for an answer
+        self._is_busy = False
+        self._used_s = 0.0
+        self._turn = 0
 
     def exchange(
         self, request: bytes, *, head: bool = False, timeout_s: float | None = None
@@ -102,8 +108,10 @@ class Connection:
 
     def close(self) -> None:
         opened, watcher = self._socket, self._readable
-        self._socket = self._raw = self._readable = None
+        self._socket = self._raw = self._readable = self._waiting = None
+        self._is_busy = False
         if watcher is not None:
+            watcher.stop()
             watcher.close()
         if opened is not None:
             opened.close()
@@ -112,25 +120,30 @@ class Connection:
         self.close()
 
     def _exchange(self, request: bytes, *, head: bool) -> Reply:
-        started_s = sent_s = time.perf_counter()
-        if self._raw is None or not is_alive(self._raw):
+        started_s = sent_s = perf_counter()
+        if self._raw is None or not self._is_sure(started_s):
             self.close()
             self._open()
-            sent_s = time.perf_counter()
+            sent_s = perf_counter()
+        self._is_busy = True
         try:
             self._send(request)
             data = self._receive()
-            first_s = time.perf_counter()
+            first_s = perf_counter()
             answer = None if head else whole(data)
             if answer is None:
                 answer = self._assembled(data, head=head)
         except BaseException:
             self.close()
             raise
-        if not answer.keeps:
+        self._is_busy = False
+        status, told, body, keeps = answer
+        if not keeps:
             self.close()
-        connect_s, total_s = sent_s - started_s, time.perf_counter() - started_s
-        return Reply(answer.status, answer.head, answer.body, connect_s, first_s - sent_s, total_s)
+        self._used_s = ended_s = perf_counter()
+        self._turn = self._hub.loop.iteration
+        times_s = (sent_s - started_s, first_s - sent_s, ended_s - started_s)
+        return tuple.__new__(Reply, (status, told, body, *times_s))
 
     def _open(self) -> None:
         address = self._address
@@ -143,9 +156,23 @@ class Connection:
             opened.close()
             raise
         # The socket inside gevent's, and a watcher of our own: gevent's recv() would try to read
-        # before it waits, and fail to, which costs as much again.
+        # before it waits, and fail to, and would start and stop a watcher each time.
         self._socket, self._raw = opened, opened._sock  # noqa: SLF001
-        self._readable = self._hub.loop.io(opened.fileno(), READABLE)
+        self._used_s = perf_counter()
+        if self._tls is None:
+            self._readable = self._hub.loop.io(opened.fileno(), READABLE)
+            self._readable.start(self._on_readable)
+
+    def _on_readable(self) -> None:
+        """Runs in the hub: an answer for whoever waits for it, or the end of an idle connection."""
+        waiting = self._waiting
+        if waiting is not None:
+            self._waiting = None
+            waiting.switch()
+        elif self._is_busy:
+            self._readable.stop()  # an answer before the request was sent: read after it
+        else:
+            self.close()
 
     def _send(self, request: bytes) -> None:
         try:
@@ -167,11 +194,28 @@ class Connection:
             if self._tls is not None:
                 data: bytes = self._socket.recv(BLOCK_BYTES)
             else:
-                self._hub.wait(self._readable)
+                self._wait()
                 data = self._raw.recv(BLOCK_BYTES)
         except ConnectionError as error:
             raise ConnectionDropped("the target reset the connection under a request") from error
         return data
+
+    def _is_sure(self, now_s: float) -> bool:
+        """Whether the target has not closed the connection, as far as one can know.
+
+        The loop tells of the end of an idle one, if it has turned since it was used; servers close
+        those that were idle for long, and such a one is asked.
+        """
+        seen = self._tls is None and self._hub.loop.iteration != self._turn
+        return (seen and now_s - self._used_s < SURE_S) or is_alive(self._raw)
+
+    def _wait(self) -> None:
+        """Until something can be read."""
+        self._waiting = getcurrent()
+        if not self._readable.active:
+            self._readable.start(self._on_readable)
+        while self._waiting is not None:
+            self._hub.switch()
 
     def _assembled(self, data: bytes, *, head: bool) -> Answer:
         assembly = Assembly(head=head)

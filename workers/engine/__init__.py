@@ -23,6 +23,7 @@ from locust.runners import STATE_RUNNING, STATE_STOPPED, LocalRunner
 
 from contract.report import Ledger, Report
 from workers.clients import traps
+from workers.clients.inference import COUNTS
 from workers.clock import monotonic_ns
 from workers.engine import patches
 from workers.engine.locustfile import Locustfile, load
@@ -228,6 +229,9 @@ def on_request(
         error=error,
         replica=replica,
     )
+
+
+setattr(on_request, COUNTS, True)
 
 
 def _kind(exception: BaseException | str, response: object) -> str:

@@ -10,7 +10,9 @@ without a lane, which are not ours, behave as ever.
 
 from __future__ import annotations
 
+import inspect
 import logging
+import random
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -30,7 +32,7 @@ from locust.user.task import (
     TaskSet,
 )
 
-from workers.gate import Lane
+from workers.gate import Lane, Seat
 from workers.permit import PERMIT_KEY, ArrivalTimedOut, Permit, current_permit
 
 Task = Any
@@ -40,6 +42,10 @@ LANE: Final = "tonnage_lane"
 """Attribute of our users: the lane whose permits they take."""
 RAN: Final = "tonnage_ran"
 """Attribute of our users: a task has started since the last wait."""
+SEAT: Final = "tonnage_seat"
+"""Attribute of our users: where they wait for permits."""
+PLAIN: Final = "tonnage_plain"
+"""Attribute of our users: `is_plain` of their class."""
 IDLE_S: Final = 0.5
 """A user that finds nothing to do does not spin."""
 
@@ -67,6 +73,11 @@ def remove() -> None:
     TaskSet.wait = TASKSET_WAIT  # type: ignore[method-assign]
 
 
+def is_plain(user_class: Any) -> bool:
+    """Whether the user's tasks are functions of its own, so that nothing nests or is in order."""
+    return all(inspect.isfunction(task) for task in user_class.tasks)
+
+
 def _gated(execute: Execute) -> Execute:
     def execute_task(self: Any, task: Task) -> None:
         user = self.user
@@ -74,14 +85,26 @@ def _gated(execute: Execute) -> Execute:
         if lane is None or (hasattr(task, "tasks") and isinstance(task, type)):
             execute(self, task)
             return
-        user._state = LOCUST_STATE_WAITING
-        permit = lane.gate.acquire(lane)
-        if user._state == LOCUST_STATE_STOPPING:
-            lane.gate.finish(permit, "the user was stopped")
-            raise StopUser
-        user._state = LOCUST_STATE_RUNNING
-        setattr(user, RAN, True)
-        _run(execute, (self, task), lane, permit)
+        seat = getattr(user, SEAT, None)
+        if seat is None or seat.greenlet is not getcurrent():
+            seat = Seat()
+            setattr(user, SEAT, seat)
+        # A user whose tasks are plain functions stays here; Locust's own loop costs as much as
+        # the rest of an arrival. Whatever is unusual goes back to it.
+        stays = execute is DEFAULT_EXECUTE and getattr(user, PLAIN, False)
+        while True:
+            user._state = LOCUST_STATE_WAITING
+            permit = lane.gate.acquire(lane, seat)
+            if user._state == LOCUST_STATE_STOPPING:
+                lane.gate.finish(permit, "the user was stopped")
+                raise StopUser
+            user._state = LOCUST_STATE_RUNNING
+            setattr(user, RAN, True)
+            _run(execute, (self, task), lane, permit)
+            if not stays or user._state == LOCUST_STATE_STOPPING:
+                return
+            tasks = user.tasks
+            task = tasks[0] if len(tasks) == 1 else random.choice(tasks)
 
     return execute_task
 

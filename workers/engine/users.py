@@ -19,7 +19,7 @@ from gevent.event import Event
 from locust import FastHttpUser, HttpUser, User
 from locust.runners import LocalRunner
 
-from workers.engine.patches import LANE
+from workers.engine.patches import LANE, PLAIN, is_plain
 from workers.gate import Lane
 from workers.waiting import at_most
 
@@ -171,6 +171,7 @@ class Users:
         if isinstance(user, HttpUser):
             user.client.headers.update(self._headers)
         setattr(user, LANE, pool.lane)
+        setattr(user, PLAIN, is_plain(pool.user_class))
         pool.alive += 1
         pool.starting.add(user)
         _note_start(user, pool, self._fail)
