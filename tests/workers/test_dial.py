@@ -119,12 +119,12 @@ def test_no_address_gets_more_connections_than_the_cap() -> None:
 
 
 def test_a_dialer_knows_whether_an_address_is_still_the_targets() -> None:
-    hosts = [("127.0.0.1", "127.0.0.2")]
-    names = Names(lambda _: hosts[0])
+    addresses = ["127.0.0.1", "127.0.0.2"]
+    names = Names(lambda _: tuple(addresses))
     names.keep(["ranker"])
     dialer = Dialer("ranker", 80, names=names)
     assert dialer.leads("127.0.0.1:80")
-    hosts[0] = ("127.0.0.2",)
+    addresses.remove("127.0.0.1")
     names.refresh()
     assert (dialer.leads("127.0.0.1:80"), dialer.leads("127.0.0.2:80")) == (False, True)
 

@@ -168,7 +168,7 @@ def test_an_interruption_reaches_nobody_else() -> None:
     line = pool.take()
 
     def wait_and_sleep() -> str:
-        with gevent.Timeout(0.01, False):
+        with pytest.raises(gevent.Timeout), gevent.Timeout(0.01):
             pool.take()
         gevent.sleep(0.03)
         return "slept"

@@ -149,13 +149,16 @@ def test_a_host_without_an_address_is_named_and_what_was_kept_stands(guard: Guar
 
 
 def test_a_run_that_came_meanwhile_is_left_alone(register: Register) -> None:
+    runs: list[Names] = []
+
     def slow(host: str) -> tuple[str, ...]:
         if host == "ranker" and register.asked["ranker"] == 1:
-            names.keep(["other"])
+            runs[0].keep(["other"])
         return register(host)
 
     register.hosts["other"] = ("127.0.0.8",)
     names = Names(slow)
+    runs.append(names)
     names.keep(["ranker"])
     names.refresh()
     assert names.kept("ranker") is None

@@ -56,13 +56,13 @@ class Counts:
 
     def drain(self) -> tuple[tuple[str, int, int, int, int], ...]:
         """(address, open now, and since the last call opened, closed, failed), by address."""
-        told = tuple((address, *counts) for address, counts in sorted(self._by_address.items()))
+        told = [(a, c[0], c[1], c[2], c[3]) for a, c in sorted(self._by_address.items())]
         for address, counts in list(self._by_address.items()):
             if counts[0]:
                 counts[1:] = [0, 0, 0]
             else:
                 del self._by_address[address]
-        return tuple((a, now, o, c, f) for a, now, o, c, f in told)
+        return tuple(told)
 
     def _of(self, address: str) -> list[int]:
         return self._by_address.setdefault(address, [0, 0, 0, 0])
