@@ -23,8 +23,7 @@ from gevent.hub import Waiter
 class Connection(Protocol):
     """What a pool needs of `workers.clients.wire.Connection`."""
 
-    @property
-    def is_open(self) -> bool: ...
+    is_open: bool
 
     def close(self) -> None: ...
 
