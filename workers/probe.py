@@ -170,7 +170,10 @@ class RunningProbe:
 def refusal(plan: Plan, *, epoch_ns: int, now_ns: int) -> str | None:
     """Why this worker must not carry out `plan`; None when it may."""
     fleet_ceiling = plan.rate_ceiling * len(plan.workers)
-    highest = max(plan.rate, plan.ramp_from if plan.ramp_s > 0 else plan.rate)
+    highest = max(
+        plan.rate * max((ratio for _, ratio in plan.profile), default=1.0),
+        plan.ramp_from if plan.ramp_s > 0 else 0.0,
+    )
     if highest > fleet_ceiling:
         return (
             f"refused: {highest:g}/s is above the ceiling of {plan.rate_ceiling:g}/s "

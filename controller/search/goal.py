@@ -57,6 +57,8 @@ class GoalInvalid(ValueError):
 class Workload:
     """Which users offer which load. `options` is a JSON object as text; `requests` a sha256.
 
+    `profile` is a soak's rate over its time, as (s, ratio of the rate), linear between.
+
     `replica_header` is the response header in which the target's replicas give their names.
     """
 
@@ -67,6 +69,7 @@ class Workload:
     timeout_s: Seconds = Seconds(10.0)
     replica_header: str | None = None
     connections: Connections = field(default_factory=Connections)
+    profile: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +153,21 @@ class Goal:
             raise GoalInvalid(
                 "search.from", f"{self.low:g}/s is not below search.to, {self.high:g}/s"
             )
+        if self.workload.profile and self.strategy != "soak":
+            raise GoalInvalid(
+                "workload.profile", "belongs to strategy soak, the others hold a rate: leave it out"
+            )
         if self.strategy == "external" and self.advisor is None:
             raise GoalInvalid("search.url", "missing: name the URL that is to propose the rates")
         if self.prior is not None and self.strategy == "soak":
             raise GoalInvalid("search.prior", "a soak has one rate and begins nowhere else")
         if self.prior is not None and not self._is_ordered(self.prior):
             raise GoalInvalid("search.prior", "low, estimate and high are not in that order")
+
+    @property
+    def peak(self) -> Rate:
+        """The highest rate that is put to the target, bursts of the arrivals aside."""
+        return Rate(self.high * max((1.0, *(ratio for _, ratio in self.workload.profile))))
 
     @property
     def judged_by(self) -> tuple[Objective | SignalObjective, ...]:

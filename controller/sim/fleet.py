@@ -111,7 +111,7 @@ class SimulatedFleet:
     def _terms(self, probe: Probe) -> Terms:
         goal = self._goal
         count = len(self._workers)
-        share = Rate(max(probe.rate, probe.ramp_from) / count)
+        share = Rate(max(probe.peak, probe.ramp_from) / count)
         return Terms(
             schedule=Schedule(
                 law=goal.workload.law,
@@ -121,6 +121,7 @@ class SimulatedFleet:
                 duration_s=probe.duration_s,
                 ramp_s=probe.ramp_s,
                 ramp_from=probe.ramp_from,
+                profile=probe.profile,
             ),
             timeout_s=float(goal.workload.timeout_s),
             in_flight_cap=count * goal.in_flight_cap(share),

@@ -168,6 +168,7 @@ def test_a_late_plan_misses_what_was_overdue_and_sends_the_rest(scene: Scene) ->
     [
         ({"rate": Rate(121.0)}, "above the ceiling of 60/s"),
         ({"ramp_from": Rate(121.0), "ramp_s": Seconds(1.0)}, "above the ceiling"),
+        ({"profile": ((0.0, 1.0), (5.0, 1.3))}, "130/s is above the ceiling"),
         ({"epoch_us": (START_NS - 20 * S) // 1000}, "had ended before it came"),
         ({"run": "r2"}, "not prepared for run r2"),
         ({"in_flight_cap": 0}, "in_flight_cap"),
