@@ -115,9 +115,9 @@ class Choosing:
             return False
         return len(free) > len(chosen) or (patiently and await self._more_come())
 
-    async def end(self) -> None:
-        """Give the workers back."""
-        await self._leases.end()
+    async def end(self, *, give_back: bool) -> None:
+        """Hold the workers no longer, or for as long as their leases last."""
+        await self._leases.end(give_back=give_back)
 
     async def _is_time(self, free: tuple[Member, ...], *, whole: bool, patiently: bool) -> bool:
         if not free:

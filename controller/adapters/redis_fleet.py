@@ -163,14 +163,14 @@ class RedisFleet:
 
     async def release(self) -> None:
         """Stop whatever runs, confirmed by the workers, and let them go. Idempotent."""
-        if not self._talk.open:
-            return
+        confirmed = False
         try:
-            if not self._talk.fenced:
+            if self._talk.open and not self._talk.fenced:
                 await self._let_go()
-        finally:
-            await self._choosing.end()
+            confirmed = True
+        finally:  # workers that did not confirm are ours until their dead man's switch has acted
             await self._talk.end()
+            await self._choosing.end(give_back=confirmed)
             self._boots = {}
 
     async def _put_artefacts(self) -> None:
