@@ -170,6 +170,21 @@ async def test_a_run_waits_for_the_workers_that_somebody_brings(world: Bus) -> N
     await fifth.leave()
 
 
+async def test_a_run_that_waited_for_workers_in_vain_begins_and_says_so(
+    world: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.office, "_within_s", 1.0)
+    goal = a_goal(high=Rate(2_300.0))
+    world.office.wishes = lambda: [world.office.wish("r1", goal)]
+    await world.office.demand()
+    fleet = world.fleet(goal=goal)
+    readiness = await fleet.prepare()
+    assert len(readiness.workers) == 4
+    (warning,) = readiness.warnings
+    assert warning.startswith("waited 1 s for more than 4 workers: none came")
+    await fleet.release()
+
+
 async def test_where_nobody_brings_any_it_begins_with_those_there_are(world: Bus) -> None:
     fleet = world.fleet(goal=a_goal(high=Rate(1e6)))
     async with asyncio.timeout(WAIT_S):
