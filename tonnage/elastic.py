@@ -132,7 +132,7 @@ def asking(controller: Controller) -> Ask:
     def ask() -> Situation | None:
         try:
             demand = controller.demand(ANSWER_WITHIN_S)
-            there = controller.fleet()
+            there = controller.fleet(ANSWER_WITHIN_S)
         except CommandError:
             return None
         return _situation(demand, there)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contract.arrivals import Due
 from contract.messages import DEAD_MAN_S, Drained, Plan
+from contract.recorded import Recorded
 from contract.report import Health, Ledger, Report
 from workers.clock import NS_PER_S, Now, monotonic_ns
 from workers.closed import ClosedPacer
@@ -32,7 +33,7 @@ class Identity:
 class RunningProbe:
     """One probe, from its plan to its last report; drive it with `tick` and `report`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one probe needs, each by its name
         self,
         plan: Plan,
         identity: Identity,
@@ -41,6 +42,7 @@ class RunningProbe:
         *,
         epoch_ns: int,
         timeout_s: float,
+        recorded: Recorded | None = None,
         now: Now = monotonic_ns,
         timer: Callable[[Callable[[], None]], Timer] = make_timer,
     ) -> None:
@@ -56,7 +58,7 @@ class RunningProbe:
         self._reported = 0
         position = plan.workers.index(identity.worker)
         self._recorder = Recorder(self._header(), judge, epoch_ns, now=now)
-        self._pacer = self._paced(plan.share(position), timer)
+        self._pacer = self._paced(plan.share(position, recorded), timer)
         gate.open(
             cap=plan.in_flight_cap_of(position),
             timeout_s=timeout_s,
@@ -170,7 +172,10 @@ class RunningProbe:
 def refusal(plan: Plan, *, epoch_ns: int, now_ns: int) -> str | None:
     """Why this worker must not carry out `plan`; None when it may."""
     fleet_ceiling = plan.rate_ceiling * len(plan.workers)
-    highest = max(plan.rate, plan.ramp_from if plan.ramp_s > 0 else plan.rate)
+    highest = max(
+        plan.rate * max((ratio for _, ratio in plan.profile), default=1.0),
+        plan.ramp_from if plan.ramp_s > 0 else 0.0,
+    )
     if highest > fleet_ceiling:
         return (
             f"refused: {highest:g}/s is above the ceiling of {plan.rate_ceiling:g}/s "

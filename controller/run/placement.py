@@ -43,7 +43,7 @@ class Wish:
 
 def wish_of(run: str, goal: Goal, user_ratio: float = 1.0) -> Wish:
     """The wish of a goal; targets are compared by host and port."""
-    return Wish(run, frozenset(map(_address, goal.targets)), float(goal.high), user_ratio)
+    return Wish(run, frozenset(map(_address, goal.targets)), float(goal.peak), user_ratio)
 
 
 def counted_on_per_s(rates: Iterable[float], *, otherwise: float = UNTESTED_PER_S) -> float:
