@@ -63,7 +63,7 @@ class Worker:
         self._clock = RedisClock()
         self._link = Link(options.redis_url, self._clock)
         self._gate = Gate()
-        self._engine = Engine(self._gate)
+        self._engine = Engine(self._gate, self._guard.names)
         self._health = HealthProbe(self._clock)
         preparer = Preparer(
             self._identity,

@@ -105,9 +105,11 @@ class Engine:
 @dataclass
 class Guard:
     allowed: tuple[str, ...] = ()
+    resolve_s: float | None = None
 
-    def update(self, allowed: Iterable[str]) -> None:
+    def update(self, allowed: Iterable[str], resolve_s: float | None = None) -> None:
         self.allowed = tuple(allowed)
+        self.resolve_s = resolve_s
 
     def reset(self) -> None:
         self.allowed = ()

@@ -110,6 +110,11 @@ class Dialer:
         """How many connections there may be in all."""
         return self.most * len(self.names.of(self.host)) if self.most is not None else sys.maxsize
 
+    def retire(self) -> None:
+        """No connection is used again."""
+        for line in tuple(self.lines):
+            line.retire()
+
     def look(self) -> None:
         """The name may have moved: connections to addresses that it had are not used again."""
         there = {self._written(host) for host in self.names.of(self.host)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from contract.connections import Connections
 from workers.clients.dial import Counts, Dialer
 from workers.clients.pool import Capped, Own, Shared
@@ -31,7 +33,7 @@ class Connecting:
         self._seed = seed
         self._dialers: dict[tuple[str, int, bool], Dialer] = {}
         self._pools: dict[tuple[str, int, bool], Shared[Connection]] = {}
-        self._end = self._names.on_change(self._look)
+        self._end: Callable[[], None] = self._names.on_change(self._look)
 
     def pool(self, address: Address) -> Pool:
         """The pool for a target: the same for all users, but with `reuse: user` one of its own."""
@@ -57,10 +59,11 @@ class Connecting:
         return Connection(self._dialer_of(address, None))
 
     def close(self) -> None:
-        """Close what is idle; names are not listened to any more."""
+        """Close what is open, after its request if one is under way; names are not heard any more."""
         self._end()
-        for pool in self._pools.values():
-            pool.close()
+        self._end = _nothing
+        for dialer in self._dialers.values():
+            dialer.retire()
         self._pools.clear()
         self._dialers.clear()
 
@@ -96,3 +99,7 @@ def _timed(name: str, seconds: float) -> None:
 
 def _waited(seconds: float) -> None:
     _timed("pool_wait", seconds)
+
+
+def _nothing() -> None:
+    """Names are not listened to."""

@@ -67,20 +67,15 @@ class Shared(Generic[C]):
         idle = self._idle
         while idle:
             place = int(self._random() * len(idle))
-            idle[place], idle[-1] = idle[-1], idle[place]
-            connection = idle.pop()
+            connection, last = idle[place], idle.pop()
+            if last is not connection:
+                idle[place] = last
             if connection.is_open:
                 return connection
         return self._more()
 
     def give(self, connection: C) -> None:
         self._idle.append(connection)
-
-    def close(self) -> None:
-        """Close what is idle."""
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
 
     def _more(self) -> C:
         return self._make()
