@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from contract.arrivals import Due, Law, Schedule
 from contract.connections import Connections
+from contract.recorded import Recorded
 from contract.report import Health, Ledger
 from contract.shares import Shares, shares_of
 from contract.units import Rate, Seconds
@@ -62,6 +63,7 @@ class Prepare:
     connect(). The worker named `check_by` also asks the ready check and sends one arrival.
     `replica_header` is the response header that names the replica, None: it is not looked for.
     `connections` is the policy of the goal; its authority is an artefact, like the recording.
+    `times_sha256` are the recorded times of a law that replays.
     """
 
     run: str
@@ -81,6 +83,7 @@ class Prepare:
     check_by: str
     replica_header: str | None = None
     connections: Connections = field(default_factory=Connections)
+    times_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ class Plan:
     `in_flight_cap` and `rate_ceiling` are those of a mean share; a schedule above the ceiling is
     refused. `weights` are the workers' in the order of `workers`; without any they are alike. After `duration_s` nothing is due any more, whatever else happens. `streams` above 0
     closes the loop, to measure what an open one is worth: a worker has at most so many arrivals in
-    flight, and while all are the schedule stands still.
+    flight, and while all are the schedule stands still. `profile` is the rate over time after the
+    ramp, as (s since the epoch, ratio of `rate`).
     """
 
     run: str
@@ -124,6 +128,7 @@ class Plan:
     cadence_s: Seconds = Seconds(0.25)
     streams: int = 0
     weights: tuple[int, ...] = ()
+    profile: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         self.shares()
@@ -132,9 +137,9 @@ class Plan:
         """Who owns which arrival."""
         return shares_of(self.weights, len(self.workers), (self.seed, self.probe))
 
-    def share(self, position: int) -> Iterator[tuple[Due, Due]]:
+    def share(self, position: int, recorded: Recorded | None = None) -> Iterator[tuple[Due, Due]]:
         """Indices and due times in ns of the arrivals of one worker, a chunk at a time."""
-        return self.schedule().share(position, self.shares())
+        return self.schedule(recorded).share(position, self.shares())
 
     def in_flight_cap_of(self, position: int) -> int:
         """Most arrivals in flight at a worker, by its share."""
@@ -143,8 +148,8 @@ class Plan:
         by_share = math.ceil(self.in_flight_cap * self.shares().relative(position))
         return max(by_share, min(self.in_flight_cap, FEWEST_IN_FLIGHT))
 
-    def schedule(self) -> Schedule:
-        """The whole fleet's arrivals."""
+    def schedule(self, recorded: Recorded | None = None) -> Schedule:
+        """The whole fleet's arrivals; `recorded` are the times of a law that replays."""
         return Schedule(
             law=self.law,
             seed=self.seed,
@@ -153,6 +158,8 @@ class Plan:
             duration_s=self.duration_s,
             ramp_s=self.ramp_s,
             ramp_from=self.ramp_from,
+            profile=self.profile,
+            recorded=recorded,
         )
 
 

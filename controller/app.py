@@ -13,7 +13,7 @@ from controller.api import artefacts, fleet, health, problems, quotes, runs
 from controller.api.documented import openapi_of
 from controller.api.goals import rules
 from controller.api.guard import Admission, Guard
-from controller.api.services import FleetView, Render, Runs, Services, Store
+from controller.api.services import Asked, FleetView, Render, Runs, Services, Store
 from controller.api.stream import Pace
 from controller.ports import Clock
 from controller.report.junit import junit_of
@@ -44,11 +44,12 @@ REPORTS: Mapping[str, tuple[str, Render]] = {
 }
 
 
-def create_app(
+def create_app(  # noqa: PLR0917 - its collaborators, in the order of Services
     settings: Settings,
     registry: Runs,
     store: Store,
     fleet_view: FleetView,
+    demand: Asked,
     clock: Clock,
 ) -> FastAPI:
     """The API over its collaborators; `app.state.services.stopping` ends its event streams."""
@@ -57,6 +58,7 @@ def create_app(
         runs=registry,
         store=store,
         fleet=fleet_view,
+        demand=demand,
         clock=clock,
         rules=rules(settings.allow_target),
         pace=Pace(settings.view_interval_s, settings.ping_interval_s),

@@ -45,6 +45,49 @@ class Burden:
         return Burden(max(0, more), max(0, worse))
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A worker of the fleet: its machine, what its self-test sent, and the run that holds it.
+
+    `rate_per_s` 0 is not known.
+    """
+
+    worker: str
+    host: str
+    rate_per_s: float
+    run: str | None = None
+
+
+class Roster(Protocol):
+    """Who is in the fleet, and whose they are."""
+
+    async def members(self) -> tuple[Member, ...]:
+        """Workers heard of within the last seconds, by name.
+
+        Raises:
+            FleetLost: Redis does not answer.
+        """
+
+
+class Staffing(Protocol):
+    """Who is to send the load of a run, and is it worth waiting for more of them?"""
+
+    def pick(self, run: str, goal: Goal, free: tuple[Member, ...]) -> tuple[Member, ...]:
+        """As few of `free` as carry the goal; all of them where that is too few."""
+
+    def carries(self, run: str, goal: Goal, members: tuple[Member, ...]) -> bool:
+        """Whether they can send what the goal may ask, with room to spare."""
+
+    def learned(self, run: str, user_ratio: float) -> None:
+        """What preflight found: the run's user sends this much of what the self-test does."""
+
+    def strained(self, run: str) -> None:
+        """A probe was void though nobody was lost: each worker counts for half as much from now."""
+
+    async def wait_s(self) -> float:
+        """How long to wait at most for more workers; 0 when nobody brings any."""
+
+
 class Fleet(Protocol):
     """Workers that offer load together, for one run."""
 

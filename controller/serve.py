@@ -23,12 +23,16 @@ import uvicorn
 
 from controller.adapters.control_link import ControlLink
 from controller.adapters.http_advisor import HttpAdvisor
+from controller.adapters.leases import RedisRoster
 from controller.adapters.prometheus import PrometheusSignalsOf
 from controller.adapters.redis_fleet import RedisFleetOf
 from controller.adapters.sql_store import SqlStore
 from controller.adapters.system_clock import SystemClock
 from controller.app import create_app, own_version
+from controller.run.demand import Limits
+from controller.run.queue import Turns
 from controller.run.registry import Registry
+from controller.run.staffing import StaffingOffice
 from controller.settings import Settings, SettingsInvalid
 
 CONNECTIONS_END_WITHIN_S = 5
@@ -71,15 +75,20 @@ async def serve(settings: Settings) -> None:
     """
     listening, clock = _bound(settings), SystemClock()
     async with database(settings) as store, _link(settings) as link:
+        roster = RedisRoster(link)
+        limits = Limits(settings.fleet_ceiling, settings.runs_at_once)
+        office = StaffingOffice(roster, clock, limits, within_s=settings.fleet_within)
         registry = Registry(
             store=store,
-            fleet_of=RedisFleetOf(link, store, clock),
+            fleet_of=RedisFleetOf(link, store, clock, office),
             clock=clock,
+            turns=Turns(roster, settings.runs_at_once, office.wish),
             signals_of=PrometheusSignalsOf(clock, settings.allow_target),
             versions=(("tonnage", own_version()), ("python", platform.python_version())),
             advisor=HttpAdvisor(settings.allow_target),
         )
-        app = create_app(settings, registry, store, link, clock)
+        office.wishes = registry.wishes
+        app = create_app(settings, registry, store, link, office.demand, clock)
         stopping: asyncio.Event = app.state.services.stopping
         loop = asyncio.get_running_loop()
         server = Server(

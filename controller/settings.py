@@ -9,6 +9,8 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from contract.units import parse_duration
+
 _MIN_TOKEN_LENGTH = 16
 
 
@@ -20,6 +22,8 @@ class Settings(BaseSettings):
     """Options of `serve`; what is not given on the command line comes from the environment.
 
     `allow_target` are HOST:PORT beside loopback, comma-separated in TONNAGE_ALLOW_TARGET.
+    `fleet_ceiling` is the most workers the demand asks for, `fleet_within` how long a run waits for
+    them (in seconds, or as `60s`), `runs_at_once` how many runs are in progress at most.
     """
 
     model_config = SettingsConfigDict(env_prefix="TONNAGE_", frozen=True, extra="ignore")
@@ -35,6 +39,16 @@ class Settings(BaseSettings):
     artefact_max_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
     view_interval_s: Annotated[float, Field(gt=0)] = 1.0
     ping_interval_s: Annotated[float, Field(gt=0)] = 15.0
+    fleet_ceiling: Annotated[int, Field(ge=1, le=10_000)] = 64
+    fleet_within: Annotated[float, Field(ge=0, le=3_600)] = 60.0
+    runs_at_once: Annotated[int, Field(ge=1, le=100)] = 4
+
+    @field_validator("fleet_within", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
+            return float(parse_duration(value))
+        return value
 
     @field_validator("allow_target", mode="before")
     @classmethod

@@ -32,7 +32,7 @@ DEFAULT_WORKERS = default_workers()
 
 Goal = Annotated[Path, typer.Argument(help="Goal file (YAML); see the README.", metavar="GOAL")]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the result document there.")]
-Workers = Annotated[int, typer.Option(min=1, max=256, help="Worker processes.")]
+Workers = Annotated[int, typer.Option(min=1, max=256, help="Worker processes to begin with.")]
 RedisUrl = Annotated[
     str | None, typer.Option(envvar="TONNAGE_REDIS_URL", help="Use this Redis, not our own.")
 ]

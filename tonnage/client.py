@@ -51,6 +51,11 @@ class Controller:
         workers: list[Document] = self._request("GET", "/api/v1/fleet").json()["workers"]
         return workers
 
+    def demand(self, within_s: float = TIMEOUT_S) -> Document:
+        """How many workers the runs need."""
+        demand: Document = self._request("GET", "/api/v1/fleet/demand", timeout=within_s).json()
+        return demand
+
     def create(self, goal: Document, idempotency_key: str) -> str:
         """Queue a run; its id. The same key again gives the same run."""
         answer = self._request(

@@ -5,6 +5,8 @@
     controller   restarted (the run resumes)        restarted
     worker       left dead until the run has ended  restarted
 
+More workers come and go with what the runs need (`tonnage.elastic`).
+
 The stack's owner calls `check` about twice a second from the main thread; leaving the
 `with` block stops all of it. A child that dies again and again ends the stack.
 """
@@ -17,11 +19,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tonnage import redis_server
+from tonnage import elastic, redis_server
 from tonnage.child import Child
 from tonnage.client import Controller, Unreachable
 from tonnage.errors import CommandError
@@ -39,7 +42,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What the stack is made of. `redis_url` None means an embedded server."""
+    """What the stack is made of: `workers` to begin with. `redis_url` None: an embedded server."""
 
     directory: Path
     workers: int
@@ -60,6 +63,9 @@ class Stack:
         self._options = options
         self.say = say
         self._children: list[Child] = []
+        self._leaving: list[Child] = []
+        self._elastic: elastic.Elastic | None = None
+        self._redis_url = ""
         self._deaths: dict[str, list[float]] = {}
         self._redis: redis_server.RedisServer | None = None
         self.controller = Controller("")
@@ -103,7 +109,7 @@ class Stack:
         return all(child.alive for child in self._children)
 
     def check(self, *, run_active: bool) -> None:
-        """Restart what has died and may be restarted.
+        """Restart what has died and may be restarted, and follow what the runs need.
 
         Raises:
             CommandError: a child keeps dying.
@@ -114,22 +120,51 @@ class Stack:
             self._count_death(child)
             self.say(f"{child.name} ended with status {child.exit_status}; starting it again")
             child.start()
+        self._leaving = [child for child in self._leaving if child.alive]
+        if self._elastic is not None and self._elastic.due:
+            self._follow(self._elastic)
 
     def _start(self) -> None:
         self._options.directory.mkdir(parents=True, exist_ok=True)
         port = self._options.port or redis_server.free_port()
         self.controller = Controller(f"http://127.0.0.1:{port}")
         self.say(f"API at {self.controller.url} (documentation at {self.controller.url}/docs)")
-        url = self._start_redis()
-        self._start_controller(url, port)
+        limits = elastic.bounds(self._options.workers, elastic.cores(), os.environ)
+        self._redis_url = self._start_redis()
+        self._start_controller(port, elastic.controller_environment(limits, os.environ))
         for index in range(1, self._options.workers + 1):
-            argv = ["workers", "--id", self._worker(index), "--parent-pid", str(os.getpid())]
-            for target in self._options.allow_targets:
-                argv += ["--allow", target]
-            self.start_child(f"worker-{index}", argv, {"TONNAGE_REDIS_URL": url})
+            self._start_worker(index)
         names = [f"worker-{index}" for index in range(1, self._options.workers + 1)]
         self._wait("the workers", self._workers_ready, *names)
         self.say(f"{self._options.workers} workers are ready")
+        if limits.most > limits.least:
+            self._elastic = elastic.Elastic(elastic.asking(self.controller), limits)
+            self._follow(self._elastic)  # the controller knows from now on that more may come
+
+    def _start_worker(self, index: int) -> None:
+        argv = ["workers", "--id", self._worker(index), "--parent-pid", str(os.getpid())]
+        for target in self._options.allow_targets:
+            argv += ["--allow", target]
+        self.start_child(f"worker-{index}", argv, {"TONNAGE_REDIS_URL": self._redis_url})
+
+    def _follow(self, follower: elastic.Elastic) -> None:
+        """Start and end workers as the runs need them."""
+        mine = {self._worker(_index(child)): child for child in self._children if _index(child)}
+        change = follower.change(tuple(mine))
+        if change.more:
+            workers = "worker" if change.more == 1 else "workers"
+            self.say(f"starting {change.more} more {workers}: {change.reason}")
+        for _ in range(change.more):
+            self._start_worker(self._free_index())
+        for worker in change.end:
+            self.say(f"{mine[worker].name} is not needed any more")
+            mine[worker].terminate()
+            self._children.remove(mine[worker])
+            self._leaving.append(mine[worker])
+
+    def _free_index(self) -> int:
+        used = {_index(child) for child in (*self._children, *self._leaving)}
+        return next(index for index in count(1) if index not in used)
 
     def _worker(self, index: int) -> str:
         """Short on a Redis of our own; on a shared one no other stack may have the same."""
@@ -148,16 +183,16 @@ class Stack:
         self.say(f"Redis is up ({self._redis.origin})")
         return self._redis.url
 
-    def _start_controller(self, redis_url: str, port: int) -> None:
+    def _start_controller(self, port: int, fleet: dict[str, str]) -> None:
         database = self._options.directory / "journal.sqlite"
         argv = ["controller", "serve", "--host", "127.0.0.1", "--port", str(port)]
         for target in self._options.allow_targets:
             argv += ["--allow-target", target]
         env = {
-            "TONNAGE_REDIS_URL": redis_url,
+            "TONNAGE_REDIS_URL": self._redis_url,
             "TONNAGE_DATABASE_URL": f"sqlite:///{database}",
         }
-        self.start_child("controller", argv, env, niceness=CONTROLLER_NICENESS)
+        self.start_child("controller", argv, env | fleet, niceness=CONTROLLER_NICENESS)
         self._wait("the controller", self._controller_ready, "controller")
         self.say("the controller is up")
 
@@ -202,7 +237,7 @@ class Stack:
 
     def _stop(self) -> None:
         """Controller first (it stops the load), then workers and the rest, Redis last."""
-        order = sorted(self._children, key=_stop_rank)
+        order = sorted((*self._children, *self._leaving), key=_stop_rank)
         for rank in sorted({_stop_rank(c) for c in order}):
             group = [c for c in order if _stop_rank(c) == rank]
             for child in group:
@@ -216,6 +251,12 @@ class Stack:
 
 def _stop_rank(child: Child) -> int:
     return {"controller": 0, "redis": 2}.get(child.name, 1)
+
+
+def _index(child: Child) -> int:
+    """The number of a worker's process; 0 for any other."""
+    kind, _, number = child.name.rpartition("-")
+    return int(number) if kind == "worker" else 0
 
 
 def _restartable(name: str, *, run_active: bool) -> bool:

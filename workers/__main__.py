@@ -1,6 +1,7 @@
 """How is a worker started?
 
     python -m workers [--id w1] [--redis-url URL] [--allow HOST:PORT]... [--parent-pid PID]
+                      [--leave-within SECONDS]
 
 The Redis URL may hold a password: TONNAGE_REDIS_URL keeps it out of the process list.
 """
@@ -27,6 +28,7 @@ from workers.worker import Options, Worker  # noqa: E402
 REDIS_URL = "TONNAGE_REDIS_URL"
 SCHEMES = ("redis://", "rediss://", "unix://")
 BAD_ARGUMENTS = 2
+LONGEST_LEAVE_S = 3_600.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,6 +56,13 @@ def read_options(argv: Sequence[str] | None) -> Options:
     parser.add_argument("--id", help="name in the fleet (default: HOST-PID-RANDOM)")
     parser.add_argument("--allow", action="append", default=[], metavar="HOST:PORT")
     parser.add_argument("--parent-pid", type=int, metavar="PID")
+    parser.add_argument(
+        "--leave-within",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="after SIGTERM: finish the probe within this (default: end it now)",
+    )
     given = parser.parse_args(argv)
     if not given.redis_url:
         parser.error(f"no Redis: set {REDIS_URL} or give --redis-url redis://HOST:PORT")
@@ -65,7 +74,10 @@ def read_options(argv: Sequence[str] | None) -> Options:
         except AllowListError as error:
             parser.error(f"--allow: {error}")
     worker = given.id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    return Options(given.redis_url, worker, tuple(given.allow), given.parent_pid)
+    if not 0.0 <= given.leave_within <= LONGEST_LEAVE_S:
+        parser.error(f"--leave-within: {given.leave_within:g} is not in 0 to {LONGEST_LEAVE_S:g}")
+    allowed = tuple(given.allow)
+    return Options(given.redis_url, worker, allowed, given.parent_pid, given.leave_within)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,21 @@ The guard hangs in CPython's audit hooks (PEP 578): the interpreter asks it befo
 connect(), and before every datagram, whatever library and whatever wrapping called for it. An
 address that is not allowed raises there, before a packet leaves. It sees what goes through
 Python's sockets; a native library that opens sockets of its own is not seen.
+
+Targets are allowed by the addresses that `Names` has resolved, and clients get theirs from it too.
 """
 
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from workers.clients.resolve import Names, plain
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 DNS_PORT = 53
@@ -40,11 +43,13 @@ class AllowListError(ValueError):
 class Guard:
     """The addresses one process may reach; made and put in force by `install`."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Names | None = None) -> None:
+        self.names = names or Names()
+        self.names.on_change(self._combine)
         self.blocked = 0
         self._addresses: Counter[str] = Counter()
         self._listed: tuple[str, ...] = ()
-        self._targets: frozenset[tuple[str, int]] = frozenset()
+        self._targets: tuple[tuple[str, int], ...] = ()
         self._own: frozenset[tuple[str, int]] = frozenset()
         self._allowed: frozenset[tuple[str, int]] = frozenset()
         self._is_lifted = False
@@ -54,16 +59,26 @@ class Guard:
         """(HOST:PORT, attempts), the most tried first."""
         return tuple(self._addresses.most_common())
 
-    def update(self, allowed: Iterable[str]) -> None:
-        """Allow these targets (HOST:PORT, [IPv6]:PORT) and no other; names are resolved now.
+    def update(self, allowed: Iterable[str], resolve_s: float | None = None) -> None:
+        """Allow these targets (HOST:PORT, [IPv6]:PORT) and no other.
+
+        Names are resolved now, and with `resolve_s` again each so many seconds: from then on the
+        addresses that they have are allowed, and those that they had are not.
 
         Raises:
             AllowListError: an entry cannot be read or resolved; what was allowed before stands.
         """
         listed = tuple(allowed)
-        self._targets = frozenset().union(*(_resolved(*parse_target(entry)) for entry in listed))
-        self._listed = listed
+        targets = tuple(map(parse_target, listed))
+        try:
+            self.names.keep(host for host, _ in targets)
+        except OSError as error:
+            why = error.strerror or str(error)
+            entry = next(e for e in listed if parse_target(e)[0] == error.filename)
+            raise AllowListError(f"allowed target {entry} has no address: {why}") from error
+        self._listed, self._targets = listed, targets
         self._combine()
+        self.names.every(resolve_s)
 
     def also(self, host: str, port: int) -> None:
         """Allow an address of our own besides the targets, such as Redis', for good.
@@ -83,6 +98,7 @@ class Guard:
     def lift(self) -> None:
         """Allow everything for the rest of the process: an audit hook cannot be taken out."""
         self._is_lifted = True
+        self.names.keep(())
 
     def check(self, family: int, address: object) -> None:
         """Let an address pass.
@@ -116,17 +132,19 @@ class Guard:
                 self.check(sock.family, address)
 
     def _combine(self) -> None:
-        self._allowed = self._targets | self._own | _nameservers()
+        targets = {(a, port) for host, port in self._targets for a in self.names.kept(host) or ()}
+        self._allowed = self._own | _nameservers() | targets
 
 
-def install(allowed: Iterable[str]) -> Guard:
-    """Put a guard in force in this process, once and for good.
+def install(allowed: Iterable[str], names: Names | None = None) -> Guard:
+    """Put a guard in force in this process, once and for good; gevent answers from its names.
 
     Raises:
         AllowListError: as `Guard.update`; nothing is in force then.
     """
-    guard = Guard()
+    guard = Guard(names)
     guard.update(allowed)
+    guard.names.answer()
     sys.addaudithook(guard.audit)
     return guard
 
@@ -149,15 +167,17 @@ def parse_target(text: str) -> tuple[str, int]:
 
 
 def _resolved(host: str, port: int) -> frozenset[tuple[str, int]]:
-    """Every address of a host, and the host as written, which some callers connect to."""
-    if _literal(host) is not None:
-        return frozenset({(_plain(host), port)})
+    """Every address of a host of our own, and the host as written, which some callers connect to.
+
+    Raises:
+        AllowListError: it has none.
+    """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = Names().of(host)
     except OSError as error:
         why = error.strerror or str(error)
         raise AllowListError(f"allowed target {host}:{port} has no address: {why}") from error
-    return frozenset({(host.lower(), port), *((_plain(str(i[4][0])), port) for i in found)})
+    return frozenset({(plain(host), port), *((address, port) for address in found)})
 
 
 def _endpoint(address: object) -> tuple[str, int] | None:
@@ -167,22 +187,7 @@ def _endpoint(address: object) -> tuple[str, int] | None:
     host = address[0]
     if isinstance(host, bytes | bytearray):
         host = bytes(host).decode("latin-1")
-    return (_plain(host), address[1]) if isinstance(host, str) else None
-
-
-def _plain(host: str) -> str:
-    literal = _literal(host)
-    if literal is None:
-        return host.lower()
-    mapped = literal.ipv4_mapped if isinstance(literal, ipaddress.IPv6Address) else None
-    return str(mapped or literal)
-
-
-def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
+    return (plain(host), address[1]) if isinstance(host, str) else None
 
 
 def _written(host: str, port: int) -> str:
@@ -196,4 +201,4 @@ def _nameservers() -> frozenset[tuple[str, int]]:
     except OSError:
         return frozenset()
     words = [line.split() for line in lines]
-    return frozenset({(_plain(w[1]), DNS_PORT) for w in words if w[:1] == ["nameserver"] and w[1:]})
+    return frozenset({(plain(w[1]), DNS_PORT) for w in words if w[:1] == ["nameserver"] and w[1:]})

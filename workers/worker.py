@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -35,12 +37,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`allowed`: HOST:PORT that this worker may put load on, besides loopback."""
+    """`allowed`: HOST:PORT that this worker may put load on, besides loopback.
+
+    A worker that is told to go has `leave_within_s` to finish the probe it is in.
+    """
 
     redis_url: str
     worker: str
     allowed: tuple[str, ...]
     parent_pid: int | None = None
+    leave_within_s: float = 0.0
 
 
 class Worker:
@@ -50,6 +56,7 @@ class Worker:
         self._options = options
         self._identity = Identity(options.worker, uuid.uuid4().hex[:12])
         self._ending: str | None = None
+        self._leave_at_s = math.inf
         self._open_files = raise_open_files()
         self._guard = guard.install(())
         self._let_redis(options.redis_url)
@@ -82,18 +89,25 @@ class Worker:
         log.info("worker %s serves Redis at %s", self._identity.worker, address(self._redis_url))
         self._link.start(self._hello)
         try:
-            while self._ending is None:
+            while not self._may_leave():
                 self._step()
         except Exception:
             log.exception("worker %s cannot go on", self._identity.worker)
             self._leave("an internal error")
             return 1
-        self._leave(self._ending)
+        self._leave(self._ending or "")
         return 0
 
-    def stop(self, reason: str) -> None:
-        """Have `run` return soon."""
+    def stop(self, reason: str, *, within_s: float | None = None) -> None:
+        """Have `run` return when the probe has ended, or `within_s` (the options' time) is over."""
+        within_s = self._options.leave_within_s if within_s is None else within_s
         self._ending = self._ending or reason
+        self._leave_at_s = min(self._leave_at_s, time.monotonic() + within_s)
+
+    def _may_leave(self) -> bool:
+        if self._ending is None:
+            return False
+        return self._agent.probe is None or time.monotonic() >= self._leave_at_s
 
     def _step(self) -> None:
         message = self._link.receive(TICK_S if self._agent.is_busy else IDLE_TICK_S)
@@ -103,7 +117,7 @@ class Worker:
         if not self._link.alive:
             raise RuntimeError("the link to Redis has ended")
         if self._options.parent_pid not in (None, os.getppid()):
-            self.stop("the parent process has ended")
+            self.stop("the parent process has ended", within_s=0.0)
 
     @property
     def _redis_url(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -142,14 +142,6 @@ class ControlLink:
         self._check_fence(said, run, fence)
         return said
 
-    async def beats(self, runs: Collection[str]) -> dict[str, int]:
-        """The latest beat of each of `runs`; 0 where there is none."""
-        if not runs:
-            return {}
-        with self._lost():
-            numbers = await self._calls.mget([keys.beat(run) for run in runs])
-        return {run: int(number or 0) for run, number in zip(runs, numbers, strict=True)}
-
     async def tail(self, run: str) -> str:
         """Id of the latest reply: reading from it on sees only newer ones."""
         with self._lost():
@@ -185,10 +177,13 @@ class ControlLink:
             for name in names:
                 await self._calls.expire(name, ENDED_TTL_S)
 
-    async def _eval(self, script: str, names: tuple[str, ...], values: tuple[Any, ...]) -> int:
+    async def evaluate(self, script: str, names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+        """What a Lua script of ours says of the keys `names`, in one step; texts as bytes."""
         with self._lost():
-            said: Any = await self._calls.eval(script, len(names), *names, *values)
-        return int(said)
+            return await self._calls.eval(script, len(names), *names, *values)
+
+    async def _eval(self, script: str, names: tuple[str, ...], values: tuple[Any, ...]) -> int:
+        return int(await self.evaluate(script, names, values))
 
     def _check_fence(self, said: int, run: str, fence: int) -> None:
         if said == 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from contract.codec import Message
@@ -87,10 +87,6 @@ class Conversation:
     async def there(self) -> tuple[Seen, ...]:
         """Every worker heard of within the last seconds."""
         return await self._patiently(self._link.fleet)
-
-    async def beats(self, runs: Collection[str]) -> dict[str, int]:
-        """The latest beat of each of `runs`."""
-        return await self._patiently(lambda: self._link.beats(runs))
 
     async def gone(self, workers: Iterable[str], boots: Mapping[str, str]) -> tuple[str, ...]:
         """Those of `workers` that are no longer there, or there as another process."""

@@ -18,21 +18,19 @@ from contract.codec import Message
 from contract.messages import Drained, Ready, Stop
 from contract.report import FleetReport, Report
 from contract.shares import shares_for
+from controller.adapters.choosing import LOOK_EVERY_S, Choosing, Everybody
 from controller.adapters.control_link import ControlLink, Seen
 from controller.adapters.conversation import Conversation
+from controller.adapters.leases import Leases
 from controller.adapters.merge import Merge
-from controller.adapters.plans import Speech, nobody, readiness
+from controller.adapters.plans import Speech, readiness
 from controller.errors import FleetError, FleetLost, NoWorkers, PreflightFailed
-from controller.ports import Artefacts, Burden, Clock, Readiness
+from controller.ports import Artefacts, Burden, Clock, Readiness, Staffing
 from controller.search.goal import Goal
 from controller.search.probe import Probe
 
 LEAD_S = 0.6
 """From publishing a plan to its epoch: workers must have it before."""
-WORKERS_WITHIN_S = 10.0
-"""How long to wait for the first worker."""
-REJOIN_WITHIN_S = 4.0
-"""Of that, how long to wait for those who are busy or were prepared before."""
 READY_WITHIN_S = 30.0
 DRAIN_GRACE_S = 5.0
 """Beyond the time-out of a request: longest wait for workers to be drained."""
@@ -40,33 +38,55 @@ UNUSED_RELEASE_S = 3.0
 """Longest wait for workers to let go of a run that never offered load."""
 FRESH_S = 2.5
 """A worker that was lost is there again when its hello is newer than this."""
-FORSAKEN_S = 2.5
-"""A run without a new beat for this long holds no workers: its controller is gone."""
-LOOK_EVERY_S = 0.5
 ATTEMPTS = 3
 
 log = logging.getLogger(__name__)
 
 
 class RedisFleetOf:
-    """Makes the fleet of a run on one Redis."""
+    """Makes the fleet of a run on one Redis; without `staffing` it takes everybody who is free."""
 
-    def __init__(self, link: ControlLink, artefacts: Artefacts, clock: Clock) -> None:
+    def __init__(
+        self,
+        link: ControlLink,
+        artefacts: Artefacts,
+        clock: Clock,
+        staffing: Staffing | None = None,
+    ) -> None:
         self._link = link
         self._artefacts = artefacts
         self._clock = clock
+        self._staffing = staffing or Everybody()
 
     def __call__(self, run: str, goal: Goal, fence: int) -> RedisFleet:
         """A fleet bound to the run; nothing is sent before `prepare`."""
-        speech = Speech(run, goal, fence)
-        return RedisFleet(speech, self._link, artefacts=self._artefacts, clock=self._clock)
+        speech, talk = Speech(run, goal, fence), Conversation(run, fence, self._link, self._clock)
+        choosing = Choosing(
+            run,
+            goal,
+            talk,
+            self._link,
+            leases=Leases(run, fence, self._link, self._clock),
+            staffing=self._staffing,
+            clock=self._clock,
+        )
+        return RedisFleet(
+            speech, talk, choosing, self._link, artefacts=self._artefacts, clock=self._clock
+        )
 
 
 class RedisFleet:
     """The workers of one run, as the Fleet port has them."""
 
     def __init__(
-        self, speech: Speech, link: ControlLink, *, artefacts: Artefacts, clock: Clock
+        self,
+        speech: Speech,
+        talk: Conversation,
+        choosing: Choosing,
+        link: ControlLink,
+        *,
+        artefacts: Artefacts,
+        clock: Clock,
     ) -> None:
         self._speech = speech
         self._run = speech.run
@@ -74,26 +94,41 @@ class RedisFleet:
         self._link = link
         self._artefacts = artefacts
         self._clock = clock
-        self._talk = Conversation(speech.run, speech.fence, link, clock)
+        self._talk = talk
+        self._choosing = choosing
         self._boots: dict[str, str] = {}  # the prepared workers, in the order of the plan
         self._weights: tuple[int, ...] = ()  # theirs
         self._lost: set[tuple[str, str]] = set()  # (worker, boot)
         self._offered = False
+        self._went_well = False  # the latest probe, as far as the workers are concerned
         self._borne = Burden()
 
     async def prepare(self, *, ask_target: bool = True) -> Readiness:
         """Have every live worker load the user and, if asked to, one of them ask the target."""
         await self._link.sweep()
         await self._put_artefacts()
-        for _ in range(ATTEMPTS):
-            chosen = await self._choose()
-            self._boots = {seen.hello.worker: seen.hello.boot for seen in chosen}
+        if self._went_well:  # then it is prepared anew because the probe was void
+            self._choosing.strained()
+        self._went_well, patiently = False, not self._offered
+        self._choosing.begin()
+        for attempt in range(1, ATTEMPTS + 1):
+            expected = [worker for worker in self._boots if not self._is_lost(worker)]
+            chosen = await self._choosing.choose(expected, self._is_alive, patiently=patiently)
+            former, self._boots = self._boots, {s.hello.worker: s.hello.boot for s in chosen}
             await self._talk.begin()
+            if left_out := tuple(worker for worker in former if worker not in self._boots):
+                reason = "other workers send the load"
+                await self._talk.insist(Stop(self._run, self._speech.fence, left_out, None, reason))
             await self._talk.tell(self._speech.prepare(tuple(self._boots), ask_target=ask_target))
             answers = await self._readies()
-            if answers is not None:
-                self._lost -= set(self._boots.items())
-                self._weights = shares_for([answer.rate_per_s for answer in answers])
+            if answers is None:
+                continue
+            self._lost -= set(self._boots.items())
+            self._weights = shares_for([answer.rate_per_s for answer in answers])
+            self._choosing.learn(chosen, answers)
+            if attempt == ATTEMPTS or not await self._choosing.may_grow(
+                chosen, self._is_alive, patiently=patiently
+            ):
                 return readiness(answers)
         raise NoWorkers(f"workers came and went {ATTEMPTS} times while they were prepared")
 
@@ -118,6 +153,7 @@ class RedisFleet:
         else:
             await reports.aclose()
             await self._stop(merge, probe)
+            self._went_well = True
         finally:
             self._borne += merge.burden
 
@@ -133,6 +169,7 @@ class RedisFleet:
             if not self._talk.fenced:
                 await self._let_go()
         finally:
+            await self._choosing.end()
             await self._talk.end()
             self._boots = {}
 
@@ -142,36 +179,6 @@ class RedisFleet:
             if data is None:
                 raise PreflightFailed(f"{field}: no artefact {sha256}: upload it first")
             await self._link.put_artefact(data)
-
-    async def _choose(self) -> tuple[Seen, ...]:
-        """Whoever is there and free, once there is somebody."""
-        now = self._clock.now()
-        give_up_at, rejoin_until = now + WORKERS_WITHIN_S, now + REJOIN_WITHIN_S
-        expected = {worker for worker in self._boots if not self._is_lost(worker)}
-        first_beats: dict[str, tuple[float, int]] = {}
-        while True:
-            there = await self._talk.there()
-            held = await self._held(there, first_beats)
-            free = tuple(s for s in there if s.hello.run not in held and self._is_alive(s))
-            everybody = len(free) == len(there) and expected <= {s.hello.worker for s in free}
-            if free and (everybody or self._clock.now() >= rejoin_until):
-                return free
-            if self._clock.now() >= give_up_at:
-                raise NoWorkers(nobody(there, WORKERS_WITHIN_S))
-            await self._clock.sleep(LOOK_EVERY_S)
-
-    async def _held(
-        self, there: tuple[Seen, ...], first_beats: dict[str, tuple[float, int]]
-    ) -> set[str]:
-        """Other runs that hold workers: all but those seen without a new beat for a while."""
-        now = float(self._clock.now())
-        others = {s.hello.run for s in there if s.hello.run is not None} - {self._run}
-        held = set()
-        for run, number in (await self._talk.beats(others)).items():
-            since, first = first_beats.setdefault(run, (now, number))
-            if number != first or now - since < FORSAKEN_S:
-                held.add(run)
-        return held
 
     def _is_lost(self, worker: str) -> bool:
         return (worker, self._boots[worker]) in self._lost

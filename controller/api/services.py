@@ -16,6 +16,7 @@ from contract.messages import Hello
 from controller.api.schemas.reading import Rules
 from controller.api.stream import Pace
 from controller.ports import Artefacts, Clock, RunRecord
+from controller.run.demand import Demand
 from controller.run.live import Update
 from controller.search.goal import Goal
 from controller.search.view import RunView
@@ -82,6 +83,17 @@ class FleetView(Protocol):
         """
 
 
+class Asked(Protocol):
+    """How many workers the runs need; run.staffing's office answers."""
+
+    async def __call__(self, *, steady: bool = False) -> Demand:
+        """`steady`: nobody is sent away while a run holds workers.
+
+        Raises:
+            FleetLost: Redis does not answer.
+        """
+
+
 Render = Callable[[RunView], str]
 """A report from the view of a run that has ended."""
 
@@ -93,6 +105,7 @@ class Services:
     runs: Runs
     store: Store
     fleet: FleetView
+    demand: Asked
     clock: Clock
     rules: Rules
     pace: Pace

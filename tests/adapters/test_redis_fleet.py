@@ -13,9 +13,8 @@ from redis.asyncio import Redis
 from contract import keys
 from contract.connections import Connections
 from contract.units import Rate
-from controller.adapters import plans, redis_fleet
+from controller.adapters import choosing, plans
 from controller.adapters.control_link import ENDED_TTL_S
-from controller.adapters.redis_fleet import RedisFleetOf
 from controller.errors import Fenced, FleetLost, NoWorkers, PreflightFailed
 from controller.ports import Fleet
 from controller.run.conductor import conduct
@@ -158,7 +157,7 @@ async def test_workers_with_different_users_are_refused(world: Bus) -> None:
 async def test_a_worker_of_a_beating_run_is_not_taken(
     world: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_fleet, "WORKERS_WITHIN_S", 4.0)
+    monkeypatch.setattr(choosing, "WORKERS_WITHIN_S", 4.0)
     other = world.fleet(run="r0", fence=1)
     await other.prepare()
     await asyncio.sleep(0.7)  # the workers say so in their next hello
@@ -178,7 +177,7 @@ async def test_a_worker_whose_run_has_no_beat_any_more_is_taken(world: Bus) -> N
 
 
 async def test_no_worker_at_all_is_said_so(world: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_fleet, "WORKERS_WITHIN_S", 1.0)
+    monkeypatch.setattr(choosing, "WORKERS_WITHIN_S", 1.0)
     for worker in world.workers:
         await worker.crash()
     async with Redis.from_url(world.server.url) as client:
@@ -201,7 +200,7 @@ class OneArtefact:
 
 
 async def test_a_recording_lies_in_redis_before_workers_are_told(world: Bus) -> None:
-    fleet_of = RedisFleetOf(world.link, OneArtefact(), world.clock)
+    fleet_of = world.fleet_of(OneArtefact())
     goal = a_goal()
     workload = type(goal.workload)(requests=OneArtefact.sha256)
     fleet = fleet_of("r1", a_goal(workload=workload), 1)
@@ -217,7 +216,7 @@ async def test_a_recording_lies_in_redis_before_workers_are_told(world: Bus) -> 
 
 
 async def test_an_authority_lies_in_redis_before_workers_are_told(world: Bus) -> None:
-    fleet_of = RedisFleetOf(world.link, OneArtefact(), world.clock)
+    fleet_of = world.fleet_of(OneArtefact())
     workloads = [
         Workload(connections=Connections(ca_sha256=sha256))
         for sha256 in (OneArtefact.sha256, "0" * 64)

@@ -18,8 +18,11 @@ from controller import settings
 from controller.adapters.control_link import Seen
 from controller.app import create_app
 from controller.errors import Conflict, FleetLost, NotFound
-from controller.ports import RunRecord
+from controller.ports import Member, RunRecord
+from controller.run.demand import Demand, Limits
 from controller.run.live import LiveRun, Update
+from controller.run.placement import Wish
+from controller.run.staffing import StaffingOffice
 from controller.search.answer import Capacity
 from controller.search.goal import Goal
 from controller.search.journal import (
@@ -150,11 +153,21 @@ class FakeFleet:
     def __init__(self) -> None:
         self.heard: tuple[Seen, ...] = ()
         self.down = False
+        self.wishes: tuple[Wish, ...] = ()
 
     async def fleet(self) -> tuple[Seen, ...]:
         if self.down:
             raise FleetLost("Redis does not answer")
         return self.heard
+
+    async def demand(self, *, steady: bool = False) -> Demand:
+        office = StaffingOffice(self, ManualClock(), Limits(8, 4), within_s=60.0)
+        office.wishes = lambda: self.wishes
+        return await office.demand(steady=steady)
+
+    async def members(self) -> tuple[Member, ...]:
+        hellos = [seen.hello for seen in await self.fleet()]
+        return tuple(Member(h.worker, h.host, float(h.rate_per_s), h.run) for h in hellos)
 
 
 class ManualClock:
@@ -199,7 +212,12 @@ class Api:
         self.runs, self.store, self.fleet = FakeRuns(), FakeStore(), FakeFleet()
         self.clock = ManualClock()
         self.app: FastAPI = create_app(
-            settings.read(**given), self.runs, self.store, self.fleet, self.clock
+            settings.read(**given),
+            self.runs,
+            self.store,
+            self.fleet,
+            self.fleet.demand,
+            self.clock,
         )
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url=URL)

@@ -57,6 +57,7 @@ def test_the_api_has_every_route_of_the_design(openapi: dict[str, Any]) -> None:
         "POST /api/v1/quote",
         "PUT /api/v1/artefacts/{sha256}",
         "GET /api/v1/fleet",
+        "GET /api/v1/fleet/demand",
         "GET /api/v1/goal.schema.json",
         "GET /healthz",
         "GET /readyz",

@@ -63,7 +63,12 @@ async def test_with_a_token_nothing_of_the_api_goes_without_it() -> None:
     api = Api(host="0.0.0.0", token=TOKEN)
     wrong = {"Authorization": "Bearer wrong"}
     right = {"Authorization": f"Bearer {TOKEN}", "Host": "tonnage.example"}
-    for path in ("/api/v1/runs", "/api/v1/fleet", "/api/v1/goal.schema.json"):
+    for path in (
+        "/api/v1/runs",
+        "/api/v1/fleet",
+        "/api/v1/fleet/demand",
+        "/api/v1/goal.schema.json",
+    ):
         for headers in ({}, wrong):
             answer = await api.http.get(path, headers=headers)
             assert answer.status_code == 401

@@ -4,10 +4,33 @@ from __future__ import annotations
 
 import pytest
 
+from controller.run.placement import Wish
 from controller.search.probe import Verdict
 from tests.api.fakes import ANSWERED, Api, beginning, decided, ending, heard
 
 pytestmark = pytest.mark.anyio
+
+
+async def test_the_demand_says_how_many_workers_and_why() -> None:
+    api = Api()
+    api.fleet.heard = (heard("w1"), heard("w2", run="r"))
+    api.fleet.wishes = (Wish("r", frozenset({"a:80"}), 2_000.0),)
+    body = (await api.http.get("/api/v1/fleet/demand")).json()
+    assert body == {
+        "workers": 3,
+        "present": 2,
+        "rate_per_s": 2100.0,
+        "per_worker_per_s": 750.0,
+        "ceiling": 8,
+        "idle": ["w1"],
+        "reason": "run r asks for up to 2.1k/s; a worker is counted on for 750/s",
+    }
+    api.fleet.wishes = ()
+    assert (await api.http.get("/api/v1/fleet/demand")).json()["workers"] == 0
+    steady = await api.http.get("/api/v1/fleet/demand", params={"steady": "true"})
+    assert steady.json()["workers"] == 2
+    api.fleet.down = True
+    assert (await api.http.get("/api/v1/fleet/demand")).status_code == 503
 
 
 async def test_the_fleet_shows_each_worker_and_what_it_does() -> None:

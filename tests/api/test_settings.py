@@ -52,3 +52,17 @@ def test_secrets_are_not_shown() -> None:
     shown = repr(read(token=TOKEN, redis_url="redis://:hunter2@h", database_url="pg://hunter2"))
     assert TOKEN not in shown
     assert "hunter2" not in shown
+
+
+def test_how_the_fleet_is_shared_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (("FLEET_CEILING", "12"), ("FLEET_WITHIN", "2min"), ("RUNS_AT_ONCE", "1")):
+        monkeypatch.setenv(f"TONNAGE_{name}", value)
+    settings = read()
+    assert (settings.fleet_ceiling, settings.fleet_within, settings.runs_at_once) == (12, 120.0, 1)
+    monkeypatch.setenv("TONNAGE_FLEET_WITHIN", "20")
+    assert read().fleet_within == 20.0
+    monkeypatch.setenv("TONNAGE_FLEET_WITHIN", "soon")
+    with pytest.raises(SettingsInvalid, match=r"fleet_within: .*soon"):
+        read()

@@ -1,4 +1,4 @@
-"""Are arrivals those of the law, due when the rate says, and owned by exactly one worker?"""
+"""Are arrivals those of the law, due when the rate says, the same for everybody?"""
 
 from typing import Any
 
@@ -7,13 +7,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from contract.arrivals import CHUNK, ArrivalsError, Law, Schedule, _gamma
+from contract.arrivals import CHUNK, ArrivalsError, Law, Schedule
+from contract.gaps import gammas
+from contract.recorded import Recorded
 from contract.shares import Stride
 from contract.units import Rate, Seconds
 
 CONSTANT, POISSON = Law("constant"), Law("poisson")
 BURSTY, SMOOTH = Law("gamma", 2.0), Law("gamma", 0.5)
-LAWS = [CONSTANT, POISSON, BURSTY, SMOOTH]
+BUNCHED = Law("mmpp", dispersion=20.0, burst=9.0)
+LAWS = [CONSTANT, POISSON, BURSTY, SMOOTH, BUNCHED]
 
 
 def schedule(
@@ -74,8 +77,8 @@ def test_a_gap_says_nothing_about_the_next(law: Law) -> None:
 
 
 def test_a_rejected_gamma_draw_moves_no_other_index() -> None:
-    whole, spare = _gamma((1, 3), 100, 500, 1.0)
-    alone = [_gamma((1, 3), 100 + index, 1, 1.0) for index in range(500)]
+    whole, spare = gammas((1, 3), 100, 500, 1.0)
+    alone = [gammas((1, 3), 100 + index, 1, 1.0) for index in range(500)]
     assert whole == pytest.approx([value[0] for value, _ in alone], rel=1e-12)
     assert spare == pytest.approx([uniform[0] for _, uniform in alone], rel=1e-12)
 
@@ -99,7 +102,7 @@ def test_a_process_has_its_rate_from_the_first_second_on(law: Law) -> None:
 @pytest.mark.parametrize("law", LAWS)
 def test_the_mean_rate_is_the_rate(law: Law) -> None:
     expected = schedule(law).expected_count
-    spread = 0.0 if law == CONSTANT else law.cv
+    spread = 0.0 if law == CONSTANT else law.cv * law.dispersion**0.5
     assert abs(len(schedule(law).times()) - expected) <= 3 * spread * expected**0.5
 
 
@@ -143,55 +146,12 @@ def test_seed_and_probe_decide_the_arrivals(law: Law) -> None:
         (POISSON, [2_771_056, 9_679_737, 10_439_096, 50_041_471_449]),
         (BURSTY, [4_059_838, 6_670_109, 20_217_860, 50_340_573_447]),
         (SMOOTH, [2_203_266, 10_595_431, 25_833_937, 50_184_276_062]),
+        (BUNCHED, [13_855_282, 48_398_686, 52_195_482, 50_077_524_061]),
     ],
 )
 def test_a_seed_gives_the_same_arrivals_in_every_release(law: Law, golden_ns: list[int]) -> None:
     times = schedule(law, seed=2026, probe=7).times()
     assert times[[0, 1, 2, 5000]] == pytest.approx(golden_ns, abs=1)
-
-
-@pytest.mark.parametrize(
-    ("value", "law"),
-    [
-        ("constant", CONSTANT),
-        ("poisson", POISSON),
-        ({"gamma": {"cv": 2}}, BURSTY),
-        ({"gamma": {"cv": 0.5}}, SMOOTH),
-    ],
-)
-def test_a_law_is_read_and_written_as_in_a_goal(value: Any, law: Law) -> None:
-    assert Law.parse(value) == law
-    assert Law.parse(law.as_value()) == law
-
-
-@pytest.mark.parametrize(
-    ("value", "fix"),
-    [
-        ("uniform", "'uniform' are not known: write constant, poisson or"),
-        (None, "None are not known"),
-        (2, "write constant"),
-        ({}, "write constant"),
-        ({"gamma": 2}, "write constant"),
-        ({"gamma": {"cv": 2, "shape": 1}}, "write constant"),
-        ("gamma", "need a cv: write {gamma: {cv: 2}}"),
-        ({"gamma": {"cv": "2"}}, "cv '2' must be a number"),
-        ({"gamma": {"cv": True}}, "cv True must be a number"),
-        ({"gamma": {"cv": 0}}, "cv 0.0 must be a number from 0.01 to 10"),
-        ({"gamma": {"cv": float("nan")}}, "cv nan must be"),
-        ({"replay": "trace.jsonl"}, "replaying a trace is not offered yet"),
-    ],
-)
-def test_an_unknown_law_is_refused_with_the_fix(value: Any, fix: str) -> None:
-    with pytest.raises(ArrivalsError) as refused:
-        Law.parse(value)
-    assert fix in str(refused.value)
-
-
-def test_a_law_without_gamma_takes_no_cv() -> None:
-    with pytest.raises(ArrivalsError, match="poisson arrivals take no cv"):
-        Law("poisson", 2.0)
-    with pytest.raises(ArrivalsError, match="kind 'uniform' is not one of"):
-        Law("uniform")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -215,3 +175,101 @@ def test_a_law_without_gamma_takes_no_cv() -> None:
 def test_a_wrong_field_is_refused_by_name_and_value(field: str, value: Any) -> None:
     with pytest.raises(ArrivalsError, match=f"{field} {value}"):
         schedule(**{field: value})
+
+
+@pytest.mark.parametrize(("dispersion", "burst"), [(20.0, 9.0), (5.0, 3.0)])
+def test_an_mmpp_has_the_index_of_dispersion_that_was_asked(
+    dispersion: float, burst: float
+) -> None:
+    law = Law("mmpp", dispersion=dispersion, burst=burst)
+    windows, span = 3000, 50 / law.switches  # of 50 sojourns: 1 % of it is still to come
+    times = schedule(law, rate=1.0, duration_s=windows * span).times() / 1e9
+    counts = np.histogram(times, bins=windows, range=(0, windows * span))[0]
+    assert counts.var() / counts.mean() == pytest.approx(dispersion, rel=0.1)
+    assert counts.sum() == pytest.approx(windows * span, rel=3 * (dispersion / counts.sum()) ** 0.5)
+
+
+def test_an_mmpp_goes_at_one_of_two_rates_in_the_proportion_of_its_burst() -> None:
+    law = Law("mmpp", dispersion=5000.0, burst=9.0)  # sojourns of 7,800 arrivals
+    counts = np.histogram(schedule(law, duration_s=60_000.0).times() / 1e9, bins=6000)[0]
+    assert np.quantile(counts, 0.75) / np.quantile(counts, 0.25) == pytest.approx(9.0, rel=0.1)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_counts_follow_a_profile_after_the_ramp(law: Law) -> None:
+    profile = ((0.0, 1.0), (2.0, 1.0), (6.0, 3.0), (6.0, 0.0), (8.0, 0.0), (8.0, 2.0))
+    probes = [
+        schedule(
+            law, 400.0, 12.0, probe=probe, ramp_s=Seconds(2.0), ramp_from=Rate(0), profile=profile
+        )
+        for probe in range(300)
+    ]
+    counts = [np.histogram(p.times() / 1e9, bins=6, range=(0, 12))[0] for p in probes]
+    expected = np.array([400, 1200, 2000, 0, 1600, 1600])
+    error = np.std(counts, axis=0) / len(counts) ** 0.5
+    assert (np.abs(np.mean(counts, axis=0) - expected) <= 4 * error + 1e-9).all()
+    assert probes[0].expected_count == expected.sum()
+
+
+def test_a_profile_warps_the_arrivals_it_would_have_had() -> None:
+    profiled = schedule(POISSON, profile=((0.0, 0.5), (100.0, 1.5))).times() / 1e9
+    plain = schedule(POISSON).times() / 1e9
+    rising = 50 * profiled + profiled**2 / 2
+    counted = np.where(profiled < 100, rising, 10_000 + 150 * (profiled - 100))
+    assert counted[: len(plain)] == pytest.approx(100 * plain, abs=1e-5)
+
+
+def test_a_profile_of_the_rate_itself_changes_no_time() -> None:
+    flat = schedule(profile=((0.0, 1.0), (7.0, 1.0), (90.0, 1.0)))
+    assert np.abs(flat.times() - schedule().times()).max() <= 1
+
+
+def test_after_a_profile_that_ends_at_nothing_nothing_is_due() -> None:
+    times = schedule(profile=((0.0, 1.0), (50.0, 0.0))).times() / 1e9
+    assert 45 < times[-1] < 50
+    assert len(times) == pytest.approx(2500, abs=200)
+
+
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [
+        (((1.0, 1.0),), "begins at 0s, not at 1s"),
+        (((0.0, 1.0), (60.0, 1.0), (30.0, 2.0)), "30s comes after 60s"),
+        (((0.0, 11.0),), "1100% at 0s must be from 0% to 1000%"),
+        (((0.0, -0.1),), "-10% at 0s must be"),
+        (((0.0, 0.0), (9.0, 0.0)), "sends nothing"),
+        (((0.0, 1.0), (float("nan"), 1.0)), "nan"),
+    ],
+)
+def test_what_is_no_profile_is_refused(profile: Any, says: str) -> None:
+    with pytest.raises(ArrivalsError, match=says):
+        schedule(profile=profile)
+
+
+def test_recorded_times_are_replayed_at_the_rate_of_the_probe_and_again() -> None:
+    since = np.cumsum(np.random.default_rng(1).exponential(3.0, 500))
+    recorded = Recorded(since - since[0], None)
+    law = Law("replay", times="f" * 64)
+    times = schedule(law, rate=100.0, duration_s=20.0, recorded=recorded).times()
+    found = np.diff(times[:500]) / 1e9
+    again = np.diff(times[500:1000]) / 1e9
+    assert found[: len(again)] == pytest.approx(again, abs=2e-9)
+    gaps_s = np.sort(np.diff(since) / (since[-1] - since[0]) * 499 / 100)
+    assert np.sort(found)[[10, 250, 490]] == pytest.approx(gaps_s[[10, 250, 490]], rel=0.05)
+    assert len(times) == pytest.approx(2000, abs=100)
+
+
+def test_a_replay_begins_where_the_seed_says_and_has_the_rate_from_the_first_instant_on() -> None:
+    bunched = np.concatenate([1000.0 * k + np.arange(50.0) for k in range(10)])
+    law = Law("replay", times="f" * 64)
+    counts = [
+        len(schedule(law, 2.0, 1.0, probe=probe, recorded=Recorded(bunched, None)).times())
+        for probe in range(3000)
+    ]
+    error = np.std(counts) / len(counts) ** 0.5
+    assert abs(np.mean(counts) - 2.0) <= 3 * error
+
+
+def test_a_replay_without_its_times_is_refused() -> None:
+    with pytest.raises(ArrivalsError, match="recorded times 'ffff' are not there"):
+        schedule(Law("replay", times="ffff")).times()

@@ -75,6 +75,7 @@ MESSAGES: list[codec.Message] = [
         connections=Connections(
             "random", 400, 100, Seconds(10.0), "ranker.internal", "ab" * 32, "${C}", "${K}", True
         ),
+        times_sha256="f" * 64,
     ),
     Ready("r1", 7, "w1", "b", error="no module named torch"),
     Plan(
@@ -93,6 +94,7 @@ MESSAGES: list[codec.Message] = [
         rate_ceiling=Rate(1050.0),
         streams=12,
         weights=(4096, 1024),
+        profile=((0.0, 1.0), (60.0, 1.5)),
     ),
     Stop("r1", 7, ("w1",), None, "aborted"),
     Drained("r1", 7, 2, "w1", "b", Ledger(scheduled=1, sent=1, succeeded=1), 9, "the plan ended"),

@@ -25,7 +25,8 @@ class FakeWorker:
     """A worker whose every arrival succeeds in 10 ms; `start` it, `leave` it or `crash` it.
 
     `drops` names the reports (by number in the probe, from 1) that never arrive; `repeats` those
-    that arrive twice. `cannot` is what it answers to Prepare. `heard` lists what it was told.
+    that arrive twice. `rate_per_s` is what it can send of the user, `cannot` what it answers to
+    Prepare. `heard` lists what it was told.
     """
 
     def __init__(self, name: str, url: str) -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from controller.adapters.control_link import ControlLink
-from controller.adapters.redis_fleet import RedisFleetOf
+from controller.adapters.leases import RedisRoster
+from controller.adapters.redis_fleet import RedisFleet, RedisFleetOf
 from controller.adapters.system_clock import SystemClock
-from controller.ports import Clock, Fleet
+from controller.ports import Artefacts, Clock, Fleet
+from controller.run.demand import Limits
+from controller.run.staffing import StaffingOffice
 from controller.search.goal import Goal
 from controller.search.probe import Probe
 from controller.sim.address import parse
@@ -85,10 +88,14 @@ class Bus:
         self.clock = SystemClock()
         self.link = ControlLink(server.url)
         self.workers = [FakeWorker(name, server.url) for name in names]
+        self.roster = RedisRoster(self.link)
+        self.office = StaffingOffice(self.roster, self.clock, Limits(64, 4), within_s=60.0)
 
-    def fleet(self, run: str = "r1", fence: int = 1, goal: Goal | None = None) -> Fleet:
-        fleet_of = RedisFleetOf(self.link, NoArtefacts(), self.clock)
-        return fleet_of(run, goal or a_goal(), fence)
+    def fleet_of(self, artefacts: Artefacts | None = None) -> RedisFleetOf:
+        return RedisFleetOf(self.link, artefacts or NoArtefacts(), self.clock, self.office)
+
+    def fleet(self, run: str = "r1", fence: int = 1, goal: Goal | None = None) -> RedisFleet:
+        return self.fleet_of()(run, goal or a_goal(), fence)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import pytest
 
 from contract.units import Seconds
 from controller.errors import Conflict
-from controller.run.registry import LOOK_AGAIN_S
+from controller.run.others import LOOK_AGAIN_S
 from controller.run.takeover import RESUME_WITHIN_S
 from controller.search.journal import ProbeDecided, ProbeStarted, Resumed, restore
 from tests.helpers.builders import a_goal

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from controller.run.registry import FORSAKEN_S, Registry
+from controller.run.others import FORSAKEN_S
+from controller.run.queue import Turns
+from controller.run.registry import Registry
 from controller.search.goal import Goal
 from controller.search.view import RunView
 from controller.sim.clock import VirtualClock
@@ -15,7 +17,8 @@ from tests.helpers.fakes import MemoryStore, ScriptedFleet
 class World:
     """A store that outlives controllers, and the fleets they asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, turns: Turns = Turns()) -> None:  # noqa: B008 - frozen
+        self.turns = turns
         self.clock = VirtualClock()
         self.store = MemoryStore()
         self.fleets: dict[str, ScriptedFleet] = {}
@@ -23,13 +26,20 @@ class World:
 
     def fleet_of(self, run: str, goal: Goal, fence: int) -> ScriptedFleet:
         self.fences.append(fence)
-        fleet = self.fleets[run] = ScriptedFleet(self.clock)
+        fleet = self.fleets[run] = self.new_fleet(run)
         return fleet
+
+    def new_fleet(self, run: str) -> ScriptedFleet:
+        return ScriptedFleet(self.clock)
 
     @asynccontextmanager
     async def controller(self) -> AsyncIterator[Registry]:
         registry = Registry(
-            store=self.store, fleet_of=self.fleet_of, clock=self.clock, versions=(("tonnage", "1"),)
+            store=self.store,
+            fleet_of=self.fleet_of,
+            clock=self.clock,
+            versions=(("tonnage", "1"),),
+            turns=self.turns,
         )
         await registry.start()
         try:

@@ -82,6 +82,13 @@ class HttpTarget:
     def url(self) -> str:
         return f"http://{self.address}"
 
+    def pause(self) -> None:
+        """Accept no connection until `resume`; the kernel completes some meanwhile."""
+        self._server.stop_accepting()
+
+    def resume(self) -> None:
+        self._server.start_accepting()
+
     def __enter__(self) -> Self:
         self._server.start()
         return self

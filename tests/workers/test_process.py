@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gevent
@@ -49,7 +50,13 @@ def controller(redis_server_program: Path, tmp_path: Path) -> Iterator[Controlle
 
 @pytest.fixture
 def worker(controller: Controller) -> Iterator[subprocess.Popen[bytes]]:
-    argv = [sys.executable, "-m", "workers", "--id", "w1", "--parent-pid", str(os.getpid())]
+    with running(controller) as process:
+        yield process
+
+
+@contextmanager
+def running(controller: Controller, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+    argv = [sys.executable, "-m", "workers", "--id", "w1", "--parent-pid", str(os.getpid()), *more]
     environment = os.environ | {"TONNAGE_REDIS_URL": controller.url}
     process = subprocess.Popen(argv, env=environment, cwd=Path(__file__).parents[2])
     try:
@@ -215,6 +222,22 @@ def test_sigterm_in_mid_run_ends_the_load_and_says_so(
     totals = controller.drained(1).totals
     assert totals.balanced
     assert (totals.failed, totals.in_flight) == (totals.sent, 0)
+
+
+def test_a_worker_that_has_time_to_leave_finishes_its_probe_and_no_other(
+    controller: Controller, target: HttpTarget, locustfile: str
+) -> None:
+    controller.start_beating()
+    with running(controller, "--leave-within", "20") as worker:
+        assert controller.ready(controller.prepare(target.url, locustfile)).error is None
+        plan = controller.plan(1, rate=50, duration_s=2)
+        controller.tell(plan)
+        controller.wait_for(Report, lambda report: report.totals.sent >= 20)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(15) == 0
+        scheduled = len(plan.schedule().times())
+        assert controller.drained(1).totals == Ledger(scheduled, scheduled, succeeded=scheduled)
+        assert controller.hello("w1") is None
 
 
 def test_what_is_wrong_with_a_locustfile_comes_back_in_one_sentence(

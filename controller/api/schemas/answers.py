@@ -96,6 +96,20 @@ class FleetShown(Shown):
     rate_per_s: float
 
 
+class DemandShown(Shown):
+    """How many workers the runs need. A scaler follows `workers`."""
+
+    workers: Annotated[int, Field(description="Wanted, never more than `ceiling`.")]
+    present: Annotated[int, Field(description="Heard of within the last seconds.")]
+    rate_per_s: Annotated[float, Field(description="What the runs may ask together.")]
+    per_worker_per_s: Annotated[
+        float, Field(description="What a worker is counted on for: half of the median self-test.")
+    ]
+    ceiling: Annotated[int, Field(description="TONNAGE_FLEET_CEILING of the controller.")]
+    idle: Annotated[list[str], Field(description="Workers that belong to no run.")]
+    reason: str
+
+
 class LiveShown(Shown):
     """The process answers."""
 

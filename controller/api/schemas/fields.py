@@ -9,6 +9,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from contract.arrivals import Law
 from contract.objectives import Objective
 from contract.units import Rate, Seconds
+from controller.api.schemas.law_schema import LAW_SCHEMA
 from controller.api.schemas.reading import (
     PRIOR_PARTS,
     STRATEGIES,
@@ -72,33 +73,7 @@ ObjectiveField = Annotated[
         "p99 response_time <= 150ms",
     ),
 ]
-LawField = Annotated[
-    Law,
-    PlainValidator(read_law),
-    WithJsonSchema(
-        {
-            "description": "The arrival process; cv is the coefficient of variation of the gaps.",
-            "anyOf": [
-                {"enum": ["poisson", "constant"]},
-                {
-                    "type": "object",
-                    "required": ["gamma"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "gamma": {
-                            "type": "object",
-                            "required": ["cv"],
-                            "additionalProperties": False,
-                            "properties": {
-                                "cv": {"type": "number", "minimum": 0.01, "maximum": 10}
-                            },
-                        }
-                    },
-                },
-            ],
-        }
-    ),
-]
+LawField = Annotated[Law, PlainValidator(read_law), WithJsonSchema(LAW_SCHEMA)]
 WarmUpField = Annotated[
     WarmUp, PlainValidator(read_warm_up), _text("auto, none or a duration such as 60s.", "auto")
 ]
