@@ -52,6 +52,7 @@ class Speech:
             check_by=workers[0] if ask_target else NOBODY,
             replica_header=goal.workload.replica_header,
             connections=goal.workload.connections,
+            times_sha256=goal.workload.law.times or None,
         )
 
     def plan(

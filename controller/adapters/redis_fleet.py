@@ -13,6 +13,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from contract.codec import Message
 from contract.messages import Drained, Ready, Stop
@@ -129,7 +130,8 @@ class RedisFleet:
             if attempt == ATTEMPTS or not await self._choosing.may_grow(
                 chosen, self._is_alive, patiently=patiently
             ):
-                return readiness(answers)
+                ready = readiness(answers)
+                return replace(ready, warnings=(*self._choosing.warnings, *ready.warnings))
         raise NoWorkers(f"workers came and went {ATTEMPTS} times while they were prepared")
 
     @asynccontextmanager
