@@ -6,9 +6,10 @@ slices, by a greenlet of its own.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import gevent
 
@@ -24,7 +25,7 @@ from workers.kernel import (
     throttled_ns,
     waited_ns,
 )
-from workers.limits import Limits, too_few_files
+from workers.limits import Limits, Need, raise_open_files, read_limits, shortages, too_few_files
 from workers.sockets import PortCount, Sockets
 
 BEAT_S = 0.02
@@ -35,6 +36,24 @@ LOOK_S = 1.0
 """What costs more is looked at this often."""
 COUNTED_FROM_RATIO = 0.25
 """Below this part of the local ports their number is an upper bound, told by one line."""
+
+log = logging.getLogger(__name__)
+
+
+def watching(
+    clock: RedisClock, users: Callable[[], int], *, not_to: Collection[int]
+) -> HealthProbe:
+    """What watches this process from now on, its limits raised; what they lack is logged.
+
+    Connections to the ports `not_to`, our own services', are not told of.
+    """
+    quota = Quota()
+    limits = read_limits(raise_open_files(), quota)
+    for sentence in shortages(limits, Need()):
+        log.warning(sentence)
+    sockets = Sockets(not_to=not_to)
+    sockets.install()
+    return HealthProbe(clock, users, limits=limits, quota=quota, sockets=sockets)
 
 
 class HealthProbe:

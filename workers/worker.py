@@ -15,18 +15,14 @@ from urllib.parse import urlsplit
 
 from contract.messages import Hello
 from contract.report import Health
-from workers import guard
+from workers import guard, health
 from workers.agent import Agent
 from workers.clock import RedisClock
 from workers.engine import Engine
 from workers.gate import Gate
-from workers.health import HealthProbe
-from workers.kernel import Quota
-from workers.limits import Need, raise_open_files, read_limits, shortages
 from workers.link import Link, address
 from workers.preparation import RATE_PER_S, Preparer
 from workers.probe import Identity
-from workers.sockets import Sockets
 from workers.waiting import at_most
 
 TICK_S = 0.02
@@ -59,25 +55,14 @@ class Worker:
         self._identity = Identity(options.worker, uuid.uuid4().hex[:12])
         self._ending: str | None = None
         self._leave_at_s = math.inf
-        quota = Quota()
-        self._limits = read_limits(raise_open_files(), quota)
-        for sentence in shortages(self._limits, Need()):
-            log.warning(sentence)
         self._guard = guard.install(())
         self._let_redis(options.redis_url)
         self._clock = RedisClock()
         self._link = Link(options.redis_url, self._clock)
         self._gate = Gate()
         self._engine = Engine(self._gate)
-        sockets = Sockets(not_to=_ports_of(options.redis_url))
-        sockets.install()
-        self._health = HealthProbe(
-            self._clock,
-            lambda: self._engine.users,
-            limits=self._limits,
-            quota=quota,
-            sockets=sockets,
-        )
+        redis_ports = _ports_of(options.redis_url)
+        self._health = health.watching(self._clock, lambda: self._engine.users, not_to=redis_ports)
         preparer = Preparer(
             self._identity,
             self._engine,
@@ -85,7 +70,7 @@ class Worker:
             self._link,
             allowed=options.allowed,
             environment=environment,
-            limits=self._limits,
+            limits=self._health.limits,
         )
         self._agent = Agent(
             self._identity,
