@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contract.arrivals import Due
 from contract.messages import DEAD_MAN_S, Drained, Plan
+from contract.recorded import Recorded
 from contract.report import Health, Ledger, Report
 from workers.clock import NS_PER_S, Now, monotonic_ns
 from workers.closed import ClosedPacer
@@ -18,6 +19,7 @@ from workers.recorder import Recorder
 from workers.timer import Timer, make_timer
 
 END_OF_PLAN = "the plan's end"
+LAG_QUANTILE = 0.99
 LEASE_NS = round(DEAD_MAN_S * NS_PER_S)
 
 
@@ -32,7 +34,7 @@ class Identity:
 class RunningProbe:
     """One probe, from its plan to its last report; drive it with `tick` and `report`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one probe needs, each by its name
         self,
         plan: Plan,
         identity: Identity,
@@ -41,6 +43,7 @@ class RunningProbe:
         *,
         epoch_ns: int,
         timeout_s: float,
+        recorded: Recorded | None = None,
         now: Now = monotonic_ns,
         timer: Callable[[Callable[[], None]], Timer] = make_timer,
     ) -> None:
@@ -56,7 +59,7 @@ class RunningProbe:
         self._reported = 0
         position = plan.workers.index(identity.worker)
         self._recorder = Recorder(self._header(), judge, epoch_ns, now=now)
-        self._pacer = self._paced(plan.share(position), timer)
+        self._pacer = self._paced(plan.share(position, recorded), timer)
         gate.open(
             cap=plan.in_flight_cap_of(position),
             timeout_s=timeout_s,
@@ -107,11 +110,11 @@ class RunningProbe:
     def report(self, health: Health) -> Report:
         """Increments up to the last whole cadence."""
         self._reported = (self._now() - self._epoch_ns) // self._cadence_ns
-        return self._recorder.flush(self._reported * self._cadence_ns, health)
+        return _with_lag(self._recorder.flush(self._reported * self._cadence_ns, health))
 
     def last_words(self, health: Health) -> tuple[Report, Drained]:
         """The final report and what says that it is the final one."""
-        report = self._recorder.flush(self._now() - self._epoch_ns, health, final=True)
+        report = _with_lag(self._recorder.flush(self._now() - self._epoch_ns, health, final=True))
         drained = Drained(
             run=self.plan.run,
             fence=self.plan.fence,
@@ -167,10 +170,21 @@ class RunningProbe:
         )
 
 
+def _with_lag(report: Report) -> Report:
+    """The report, its health naming the send lag of this worker alone."""
+    if not report.send_lag.count:
+        return report
+    lag_s = report.send_lag.quantile(LAG_QUANTILE)
+    return replace(report, health=replace(report.health, send_lag_p99_s=lag_s))
+
+
 def refusal(plan: Plan, *, epoch_ns: int, now_ns: int) -> str | None:
     """Why this worker must not carry out `plan`; None when it may."""
     fleet_ceiling = plan.rate_ceiling * len(plan.workers)
-    highest = max(plan.rate, plan.ramp_from if plan.ramp_s > 0 else plan.rate)
+    highest = max(
+        plan.rate * max((ratio for _, ratio in plan.profile), default=1.0),
+        plan.ramp_from if plan.ramp_s > 0 else 0.0,
+    )
     if highest > fleet_ceiling:
         return (
             f"refused: {highest:g}/s is above the ceiling of {plan.rate_ceiling:g}/s "

@@ -6,6 +6,7 @@ waits as long as somebody brings more; then it begins with whoever is free.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 
 from contract.messages import Ready
@@ -22,6 +23,8 @@ WORKERS_WITHIN_S = 10.0
 REJOIN_WITHIN_S = 4.0
 """Of that, how long to wait for those who were prepared before or may have fallen silent."""
 LOOK_EVERY_S = 0.5
+
+log = logging.getLogger(__name__)
 
 IsAlive = Callable[[Seen], bool]
 _Free = dict[str, tuple[Seen, Member]]
@@ -68,10 +71,13 @@ class Choosing:
         self._staffing = staffing
         self._clock = clock
         self._since = 0.0
+        self._waits = False
+        self.warnings: tuple[str, ...] = ()
+        """What people should know of the latest choice."""
 
     def begin(self) -> None:
         """Count the time to wait from now."""
-        self._since = float(self._clock.now())
+        self._since, self._waits, self.warnings = float(self._clock.now()), False, ()
 
     async def choose(
         self, expected: Collection[str], is_alive: IsAlive, *, patiently: bool
@@ -90,6 +96,7 @@ class Choosing:
             if await self._is_time(members, whole=whole, patiently=patiently):
                 picked = [m.worker for m in self._staffing.pick(self._run, self._goal, members)]
                 if await self._leases.take(picked) >= set(picked):
+                    self._warn(members)
                     return tuple(free[worker][0] for worker in picked)
             elif not free and await self._is_over():
                 raise NoWorkers(nobody(there, self._waited_s()))
@@ -115,9 +122,9 @@ class Choosing:
             return False
         return len(free) > len(chosen) or (patiently and await self._more_come())
 
-    async def end(self) -> None:
-        """Give the workers back."""
-        await self._leases.end()
+    async def end(self, *, give_back: bool) -> None:
+        """Hold the workers no longer, or for as long as their leases last."""
+        await self._leases.end(give_back=give_back)
 
     async def _is_time(self, free: tuple[Member, ...], *, whole: bool, patiently: bool) -> bool:
         if not free:
@@ -125,8 +132,17 @@ class Choosing:
         if self._staffing.carries(self._run, self._goal, free):
             return True
         if patiently and await self._more_come():
+            if not self._waits:
+                log.info("run %s waits for more than %d workers", self._run, len(free))
+            self._waits = True
             return False
         return whole or self._waited_s() >= REJOIN_WITHIN_S
+
+    def _warn(self, free: tuple[Member, ...]) -> None:
+        if self._waits and not self._staffing.carries(self._run, self._goal, free):
+            crew = "1 worker" if len(free) == 1 else f"{len(free)} workers"
+            waited = f"waited {self._waited_s():.0f} s for more than {crew}: none came"
+            self.warnings = (f"{waited}, and these have no room to spare at search.to",)
 
     async def _is_over(self) -> bool:
         return self._waited_s() >= WORKERS_WITHIN_S and not await self._more_come()

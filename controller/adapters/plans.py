@@ -48,10 +48,11 @@ class Speech:
             timeout_s=goal.workload.timeout_s,
             seed=goal.seed,
             allowed_targets=tuple(dict.fromkeys(host_port(target) for target in goal.targets)),
-            max_rate=Rate(goal.high * HEADROOM),
+            max_rate=Rate(goal.peak * HEADROOM),
             check_by=workers[0] if ask_target else NOBODY,
             replica_header=goal.workload.replica_header,
             connections=goal.workload.connections,
+            times_sha256=goal.workload.law.times or None,
         )
 
     def plan(
@@ -63,7 +64,7 @@ class Speech:
     ) -> Plan:
         """The probe, from `epoch_us` of the Redis clock on; `weights` as `shares_for` gives them."""
         goal, count = self.goal, len(workers)
-        share = Rate(max(probe.rate, probe.ramp_from) / count)
+        share = Rate(max(probe.peak, probe.ramp_from) / count)
         return Plan(
             run=self.run,
             fence=self.fence,
@@ -77,10 +78,11 @@ class Speech:
             ramp_from=probe.ramp_from,
             duration_s=probe.duration_s,
             in_flight_cap=goal.in_flight_cap(share),
-            rate_ceiling=Rate(goal.high * HEADROOM / count),
+            rate_ceiling=Rate(goal.peak * HEADROOM / count),
             cadence_s=SHORT_CADENCE_S if count <= FEW_WORKERS else LONG_CADENCE_S,
             streams=streams.share(probe.streams, count),
             weights=weights,
+            profile=probe.profile,
         )
 
 

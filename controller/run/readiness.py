@@ -81,7 +81,7 @@ def shortfall(goal: Goal, readiness: Readiness) -> tuple[str, ...]:
         PreflightFailed: not even the lowest rate.
     """
     rate_per_s = readiness.rate_per_s
-    if rate_per_s <= 0 or rate_per_s >= goal.high:
+    if rate_per_s <= 0 or rate_per_s >= goal.peak:
         return ()
     can = f"the fleet can send about {format_rate(rate_per_s)} together"
     if rate_per_s < goal.low:
@@ -89,4 +89,5 @@ def shortfall(goal: Goal, readiness: Readiness) -> tuple[str, ...]:
         raise PreflightFailed(
             f"{can}, which is below {field}, {format_rate(goal.low)}: start more workers"
         )
-    return (f"{can}, which is below search.to, {format_rate(goal.high)}: a higher probe is void",)
+    most = "search.to" if goal.peak == goal.high else "the highest of workload.profile"
+    return (f"{can}, which is below {most}, {format_rate(goal.peak)}: a higher probe is void",)

@@ -22,6 +22,7 @@ from controller.search import (
     explain_answer,
     opening,
     pacing,
+    profiles,
     sentinel,
     signals,
     streams,
@@ -190,16 +191,18 @@ def _purse(search: Search) -> sentinel.Purse:
 
 
 def _planned(search: Search, ask: Ask) -> Probe:
+    ramp_s, settle_s = pacing.ramp_s(search, ask), pacing.settle_s(search, ask)
     return Probe(
         number=search.probes + 1,
         purpose=ask.purpose,
         rate=ask.rate,
-        ramp_s=pacing.ramp_s(search, ask),
-        settle_s=pacing.settle_s(search, ask),
+        ramp_s=ramp_s,
+        settle_s=settle_s,
         measure_s=pacing.on_grid(ask.measure_s),
         rest_s=search.rest_s,
         why=ask.why,
         streams=streams.streams(search.goal, search.seen, ask.rate),
+        profile=profiles.begun_at(ask.profile, ramp_s + settle_s),
     )
 
 

@@ -57,6 +57,8 @@ class GoalInvalid(ValueError):
 class Workload:
     """Which users offer which load. `options` is a JSON object as text; `requests` a sha256.
 
+    `profile` is a soak's rate over its time, as (s, ratio of the rate), linear between.
+
     `replica_header` is the response header in which the target's replicas give their names.
     """
 
@@ -67,6 +69,7 @@ class Workload:
     timeout_s: Seconds = Seconds(10.0)
     replica_header: str | None = None
     connections: Connections = field(default_factory=Connections)
+    profile: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +153,24 @@ class Goal:
             raise GoalInvalid(
                 "search.from", f"{self.low:g}/s is not below search.to, {self.high:g}/s"
             )
+        if self.workload.law.speed is not None and self.strategy != "soak":
+            fix = "the speed of a replay belongs to strategy soak: the others choose the rate"
+            raise GoalInvalid("workload.arrivals", fix)
+        if self.workload.profile and self.strategy != "soak":
+            raise GoalInvalid(
+                "workload.profile", "belongs to strategy soak, the others hold a rate: leave it out"
+            )
         if self.strategy == "external" and self.advisor is None:
             raise GoalInvalid("search.url", "missing: name the URL that is to propose the rates")
         if self.prior is not None and self.strategy == "soak":
             raise GoalInvalid("search.prior", "a soak has one rate and begins nowhere else")
         if self.prior is not None and not self._is_ordered(self.prior):
             raise GoalInvalid("search.prior", "low, estimate and high are not in that order")
+
+    @property
+    def peak(self) -> Rate:
+        """The highest rate that is put to the target, bursts of the arrivals aside."""
+        return Rate(self.high * max((1.0, *(ratio for _, ratio in self.workload.profile))))
 
     @property
     def judged_by(self) -> tuple[Objective | SignalObjective, ...]:
@@ -184,6 +199,7 @@ class Goal:
         wanted = (
             ("workload.requests", self.sent_requests),
             ("workload.connections.ca", self.workload.connections.ca_sha256),
+            ("workload.arrivals", self.workload.law.times or None),
         )
         return tuple((field, sha256) for field, sha256 in wanted if sha256 is not None)
 

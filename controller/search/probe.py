@@ -15,6 +15,7 @@ from typing import Literal
 
 from contract.report import Ledger
 from contract.units import Rate, Seconds
+from contract.warp import RateOverTime, ramped
 from controller.search.answer import Course
 from controller.search.health import State
 
@@ -40,7 +41,8 @@ class Probe:
 
     `rest_s` is waited before it, so that the target can work off what the last one left.
     `why` is one sentence for people. `streams` above 0 closes the loop: so many arrivals at most
-    are in flight, see `controller.search.streams`.
+    are in flight, see `controller.search.streams`. `profile` is the rate over time where it does not
+    stay: (s since the epoch, ratio of `rate`), linear between, after the ramp.
     """
 
     number: int
@@ -53,6 +55,19 @@ class Probe:
     rest_s: Seconds = Seconds(0.0)
     why: str = ""
     streams: int = 0
+    profile: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def peak(self) -> Rate:
+        """The highest rate of the schedule."""
+        highest = self.rate * max((ratio for _, ratio in self.profile), default=1.0)
+        return Rate(max(highest, self.ramp_from if self.ramp_s > 0 else 0.0))
+
+    def expected(self, from_s: float, until_s: float) -> float:
+        """Arrivals due between two times after the epoch, on average."""
+        knots = ramped(self.rate, self.ramp_s, self.ramp_from, self.profile)
+        over_time = RateOverTime(knots)
+        return over_time.count(until_s) - over_time.count(from_s)
 
     @property
     def judged_from_s(self) -> Seconds:

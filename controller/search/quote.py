@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 from contract.units import Seconds
+from controller.search import profiles
 from controller.search.goal import Goal
 from controller.search.strategies.soak import STRETCH_S
 
@@ -36,9 +37,10 @@ class Quote:
 def quote(goal: Goal) -> Quote:
     """Price `goal`, assuming one request per arrival."""
     if goal.strategy == "soak":  # it spends its budget, and knows its rate
+        part = profiles.mean(goal.workload.profile, goal.budget_s)
         probes, requests = (
             math.ceil(goal.budget_s / STRETCH_S),
-            math.ceil(goal.high * goal.budget_s),
+            math.ceil(goal.high * goal.budget_s * part),
         )
         return Quote(probes, goal.budget_s, requests, probes, goal.budget_s, requests)
     middle = math.sqrt(goal.low * goal.high)

@@ -178,7 +178,7 @@ def _left(setting: Setting, begun_s: Floats, ended_s: Floats, before: Floats) ->
 def _highest(setting: Setting, at_s: Floats) -> Floats:
     """Most completions a second: in the ramp no more than is offered by then."""
     probe = setting.probe
-    most = max(float(probe.rate), float(setting.saturated_per_s or 0.0))
+    most = max(float(probe.peak), float(setting.saturated_per_s or 0.0))
     part = np.clip(at_s / max(float(probe.ramp_s), 1e-9), 0.0, 1.0)
     offered = probe.ramp_from + (probe.rate - probe.ramp_from) * part
     return np.where(part < 1, np.minimum(offered, most), most)

@@ -50,6 +50,7 @@ class Ask:
     """A rate to be measured, for how long, and one sentence why.
 
     `otherwise` is the answer where this does not fit the budget any more; None: the standing.
+    `profile` is the rate over the measured time, where it does not stay, as ratios of `rate`.
     """
 
     purpose: Purpose
@@ -57,6 +58,7 @@ class Ask:
     measure_s: Seconds
     why: str
     otherwise: Finding | None = None
+    profile: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,10 @@ class Setting:
     @property
     def planned(self) -> float:
         """Arrivals that a whole probe judges, on average."""
-        return self.probe.rate * self.probe.measure_s
+        probe = self.probe
+        if probe.profile:
+            return probe.expected(probe.judged_from_s, probe.duration_s)
+        return probe.rate * probe.measure_s
 
     def is_judged(self, index: int) -> bool:
         """Whether arrivals of the due bucket `index` are judged."""

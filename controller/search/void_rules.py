@@ -87,4 +87,4 @@ def _lagging(setting: Setting, tally: Tally, *, ended: bool) -> str | None:
 def _whole(setting: Setting) -> float:
     """Arrivals of the whole probe, ramp included, on average."""
     probe = setting.probe
-    return probe.rate * (probe.duration_s - probe.ramp_s / 2)
+    return probe.expected(0.0, probe.duration_s)

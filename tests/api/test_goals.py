@@ -141,8 +141,6 @@ BAD = [
     ({"target": []}, "target", "(not shown)", "give at least one"),
     (workload(user="plain_htp"), "workload.user", "plain_htp", "did you mean 'plain_http'?"),
     (workload(user="zzz"), "workload.user", "zzz", "write one of broken, kserve_v2, plain_http"),
-    (workload(arrivals={"replay": "a"}), "workload.arrivals", None, "not offered yet"),
-    (workload(arrivals="gamma"), "workload.arrivals", "gamma", "write {gamma: {cv: 2}}"),
     (workload(requests="a.jsonl"), "workload.requests", "a.jsonl", "PUT /api/v1/artefacts"),
     (
         workload(options={"headers": {"Authorization": "Bearer abc"}}),

@@ -11,10 +11,11 @@ from contract.objectives import parse_objective
 from contract.units import Rate, Seconds
 from controller.search.answer import Capacity
 from controller.search.capacity import observe, propose, start
-from controller.search.goal import Goal, GoalInvalid, SignalSource
+from controller.search.goal import Goal, GoalInvalid, SignalSource, Workload
 from controller.search.probe import Evidence, Outcome, Probe, Quantiles, Verdict, Window
 from controller.search.quote import quote
 from controller.search.signal_objectives import parse_signal_objective
+from controller.search.tally import Setting
 from tests.helpers.builders import a_goal
 from tests.search.virtual_target import BatchingTarget, searched
 
@@ -96,6 +97,33 @@ def test_a_rate_that_is_kept_for_hours_is_the_answer() -> None:
     assert "p99" in answer.reason
     assert "(not significant)" in answer.reason
     assert {probe.measure_s for probe in probes[:-1]} == {600.0}
+
+
+def test_a_profile_goes_on_from_stretch_to_stretch_and_its_mean_is_what_was_carried() -> None:
+    profile = ((0.0, 0.5), (900.0, 1.5), (900.0, 1.0), (4 * HOUR_S, 1.0))
+    asked = goal(1.0, workload=Workload(profile=profile))
+    answer, probes = soaked(asked, Target())
+    first, second, third = probes[:3]
+    begun_s = first.judged_from_s
+    middle = 0.5 + 600 / 900
+    assert first.profile[:3] == ((0.0, 0.5), (begun_s, 0.5), (begun_s + 900, 1.5))
+    assert [at_s for at_s, _ in second.profile[:2]] == [0.0, second.judged_from_s]
+    assert [ratio for _, ratio in second.profile[:2]] == pytest.approx([middle, middle])
+    assert second.profile[2] == (second.judged_from_s + 300, 1.5)
+    assert {ratio for _, ratio in third.profile} == {1.0}
+    assert first.peak == 300.0
+    counted = first.expected(begun_s, first.duration_s)
+    assert counted == pytest.approx(600 * RATE * (0.5 + 300 / 900))
+    assert Setting(first, asked).planned == counted
+    assert answer.status == "answered"
+    assert answer.estimate == pytest.approx(RATE, rel=0.001)  # a mean of 1.0 in every part of it
+    assert answer.reason.startswith("held the profile of 200/s for 5")
+    assert "so no trend was looked for" in answer.reason
+
+
+def test_only_a_soak_has_a_profile() -> None:
+    with pytest.raises(GoalInvalid, match=r"workload\.profile: belongs to strategy soak"):
+        a_goal(workload=Workload(profile=((0.0, 1.0),)))
 
 
 def test_a_required_rate_is_a_gate_for_a_soak() -> None:

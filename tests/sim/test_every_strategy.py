@@ -101,6 +101,17 @@ async def test_a_soak_within_capacity_holds_and_beyond_it_breaks() -> None:
     assert "broke the SLO after" in broken.reason
 
 
+async def test_a_soak_follows_its_profile_minute_by_minute() -> None:
+    asked = goal_of("soak", "never full")
+    workload = replace(asked.workload, profile=((0.0, 1.0), (60.0, 2.0), (60.0, 0.5)))
+    done = await simulate(replace(asked, workload=workload), conduct=conduct)
+    probe = next(d.outcome for d in done.view.probes if d.outcome.probe.purpose == "soak")
+    achieved = [window.achieved_per_s for window in probe.windows]
+    assert achieved[:3] == pytest.approx([1.5 * 120, 60, 60], rel=0.05)
+    assert done.view.capacity is not None
+    assert done.view.capacity.reason.startswith("held the profile of 120/s for 3min")
+
+
 async def test_an_advisor_brackets_the_truth_of_a_simulated_target() -> None:
     done = await simulated("external", "batching", 1)
     capacity = done.view.capacity

@@ -6,15 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from contract.arrivals import Law
 from contract.objectives import Objective
 from contract.units import Rate, Seconds
-from controller.api.schemas.law_schema import LAW_SCHEMA
 from controller.api.schemas.reading import (
     PRIOR_PARTS,
     STRATEGIES,
     read_duration,
-    read_law,
     read_objective,
     read_pattern,
     read_precision,
@@ -73,7 +70,6 @@ ObjectiveField = Annotated[
         "p99 response_time <= 150ms",
     ),
 ]
-LawField = Annotated[Law, PlainValidator(read_law), WithJsonSchema(LAW_SCHEMA)]
 WarmUpField = Annotated[
     WarmUp, PlainValidator(read_warm_up), _text("auto, none or a duration such as 60s.", "auto")
 ]

@@ -20,11 +20,11 @@ from pydantic import (
 from contract.arrivals import Law
 from contract.objectives import Objective
 from contract.units import Rate, Seconds, format_duration, format_rate
+from controller.api.schemas.arriving import LawField, ProfileField
 from controller.api.schemas.by_strategy import NEEDS, by_strategy, idle, misfit
 from controller.api.schemas.connections import ConnectionsDocument, connection_faults
 from controller.api.schemas.fields import (
     DurationField,
-    LawField,
     ObjectiveField,
     PrecisionField,
     PriorField,
@@ -79,6 +79,7 @@ class WorkloadDocument(_Part):
         dict[str, JsonValue], Field(description="Passed to the user as they are.")
     ] = {}
     arrivals: Annotated[LawField, _written_default("poisson")] = Law("poisson")
+    profile: ProfileField | None = None
     requests: RequestsField | None = None
     timeout: DurationField | None = None
     replica_header: ResponseHeaderField | None = None
@@ -288,6 +289,7 @@ class GoalDocument(_Part):
             user=self.workload.user,
             options=json.dumps(self.workload.options, sort_keys=True),
             law=self.workload.arrivals,
+            profile=self.workload.profile or (),
             requests=self.workload.requests,
             timeout_s=self.workload.timeout or time_out_s(self._objectives()),
             replica_header=self.workload.replica_header,

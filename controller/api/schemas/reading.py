@@ -18,7 +18,6 @@ from typing import Any, NoReturn, get_args
 from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from contract.arrivals import Law
 from contract.objectives import Objective, ObjectiveError, parse_objective
 from contract.units import (
     Rate,
@@ -113,13 +112,6 @@ def read_objective(value: Any, info: ValidationInfo[Rules]) -> Objective | Signa
             f"write {' or '.join(MEASURED_METRICS)}, error_ratio or goodput"
         )
     return objective
-
-
-def read_law(value: Any) -> Law:
-    law = Law.parse(value)
-    if law.kind == "replay":
-        raise UnitError("replaying recorded times is not offered yet: write another law")
-    return law
 
 
 def read_warm_up(value: Any) -> WarmUp:

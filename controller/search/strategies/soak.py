@@ -9,7 +9,8 @@ count. The SLO is broken
                     the whole soak may have
     at the end      when all arrivals together overrun a budget
 
-A soak that keeps it is answered, unless the target was not steady: a trend or a shift for the
+The rate may follow a profile (`workload.profile`), on the soak's own time; what was carried then is
+the mean. A soak that keeps it is answered, unless the target was not steady: a trend or a shift for the
 worse (`controller.search.drift`) by more than 5 % over the soak.
 """
 
@@ -20,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from contract.units import Rate, Seconds, format_duration, format_rate
-from controller.search import explain
+from controller.search import explain, profiles
 from controller.search.estimate import Belief
 from controller.search.goal import Goal
 from controller.search.probe import Outcome, Verdict, Window
@@ -95,8 +96,9 @@ class Soak:
         if self.broken is not None:
             return self._broke(self.broken)
         rate = self.goal.high
-        why = f"hold {format_rate(rate)}, {_long(self.soaked_s)} held so far"
-        return Ask("soak", rate, STRETCH_S, why, otherwise=self._ended())
+        why = f"hold {self._load()}, {_long(self.soaked_s)} held so far"
+        profile = profiles.rest(self.goal.workload.profile, self.soaked_s)
+        return Ask("soak", rate, STRETCH_S, why, otherwise=self._ended(), profile=profile)
 
     def standing(self) -> Standing | None:
         return None
@@ -111,7 +113,8 @@ class Soak:
         """Arrivals, or windows of a signal, that the whole budget could judge, per objective."""
         of_arrivals, budget_s = len(self.goal.objectives), float(self.goal.budget_s)
         rest = len(self.bad) - of_arrivals
-        return (self.goal.high * budget_s,) * of_arrivals + (budget_s,) * rest
+        arrivals = self.goal.high * budget_s * profiles.mean(self.goal.workload.profile, budget_s)
+        return (arrivals,) * of_arrivals + (budget_s,) * rest
 
     def spent(self, out_of: Iterable[float]) -> Break | None:
         """Whether the bad arrivals use up the budget of so many arrivals, and since when."""
@@ -124,6 +127,11 @@ class Soak:
             reason = f"by then the budget was spent: {self._said(index)}"
             return Break(self._reached_s(index, allowed), reason, index)
         return None
+
+    def _load(self) -> str:
+        """What is held, in words."""
+        rate = format_rate(self.goal.high)
+        return f"the profile of {rate}" if self.goal.workload.profile else rate
 
     def _said(self, index: int) -> str:
         """What was counted of one objective."""
@@ -161,21 +169,23 @@ class Soak:
             return self._broke(broken)
         held = Held(self.goal, self.windows, self.soaked_s)
         found = changes(held)
-        rate, steady = self.goal.high, steadiness(held, found)
+        steady = steadiness(held, found)
+        rate = Rate(self.goal.high * profiles.mean(self.goal.workload.profile, self.soaked_s))
         if steady is not None:
             reason = (
-                f"{format_rate(rate)} kept every objective for {_long(self.soaked_s)}, but the"
+                f"{self._load()} kept every objective for {_long(self.soaked_s)}, but the"
                 f" target was not steady: {steady}"
             )
             return Finding("no_verdict", Told(reason))
         worst = max(range(len(self.bad)), key=self._used)
         said = self._said(worst)
-        reason = f"held {format_rate(rate)} for {_long(self.soaked_s)}: {said}; {found.told}"
+        reason = f"held {self._load()} for {_long(self.soaked_s)}: {said}; {found.told}"
         return Finding("answered", Told(reason, estimate=rate, strict=rate, safe=rate))
 
     def _broke(self, broken: Break) -> Finding:
-        rate, after = format_rate(self.goal.high), _long(broken.at_s)
-        reason = f"{rate} broke the SLO after {after} of soaking: {broken.reason}"
+        reason = (
+            f"{self._load()} broke the SLO after {_long(broken.at_s)} of soaking: {broken.reason}"
+        )
         return Finding("at_most", Told(reason, objective=broken.objective))
 
 

@@ -69,6 +69,8 @@ class Changes:
 
 def changes(held: Held) -> Changes:
     """How every series changed over the soak."""
+    if held.goal.workload.profile:
+        return Changes((), "the rate followed its profile, so no trend was looked for")
     if len(held.windows) < FEWEST:
         return Changes((), f"too short to tell a trend, which takes {FEWEST} minutes")
     hours = np.array([(w.from_s + 30.0) / 3600 for w in held.windows])
