@@ -17,6 +17,9 @@ class QuickSocket(socket.socket):
     """Sends what fits at once, and waits for an answer before it reads one."""
 
     _is_asked = False
+    _sock: Any
+    _read_event: Any
+    _wait: Any
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """As of any socket."""

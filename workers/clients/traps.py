@@ -160,11 +160,12 @@ def _fast_request(original: Function) -> Function:
 
 def _sets(user: object, name: str) -> bool:
     """Whether the locustfile's own class, or the user itself, sets what FastHttpUser defaults."""
-    return user is not None and (name in vars(user) or _class_sets(type(user), name))
+    kind: Any = type(user)
+    return user is not None and (name in vars(user) or _class_sets(kind, name))
 
 
 @lru_cache(maxsize=256)
-def _class_sets(kind: type, name: str) -> bool:
+def _class_sets(kind: Any, name: str) -> bool:
     return any(name in vars(base) for base in kind.__mro__ if base is not FastHttpUser)
 
 
