@@ -14,14 +14,16 @@ from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 from contract.messages import Hello
+from contract.redis_url import DEFAULT_PORT, place
 from contract.report import Health
+from contract.signing import FleetKey
 from workers import guard
 from workers.agent import Agent
 from workers.clock import RedisClock
 from workers.engine import Engine
 from workers.gate import Gate
 from workers.health import HealthProbe
-from workers.link import Link, address
+from workers.link import Link
 from workers.preparation import RATE_PER_S, Preparer
 from workers.probe import Identity
 from workers.process import raise_open_files, too_few_files
@@ -47,6 +49,7 @@ class Options:
     allowed: tuple[str, ...]
     parent_pid: int | None = None
     leave_within_s: float = 0.0
+    key: FleetKey | None = None
 
 
 class Worker:
@@ -61,7 +64,7 @@ class Worker:
         self._guard = guard.install(())
         self._let_redis(options.redis_url)
         self._clock = RedisClock()
-        self._link = Link(options.redis_url, self._clock)
+        self._link = Link(options.redis_url, self._clock, options.key)
         self._gate = Gate()
         self._engine = Engine(self._gate)
         self._health = HealthProbe(self._clock)
@@ -86,7 +89,7 @@ class Worker:
 
     def run(self) -> int:
         """Obey messages until told to stop; gives the exit status."""
-        log.info("worker %s serves Redis at %s", self._identity.worker, address(self._redis_url))
+        log.info("worker %s serves Redis at %s", self._identity.worker, place(self._redis_url))
         self._link.start(self._hello)
         try:
             while not self._may_leave():
@@ -143,6 +146,7 @@ class Worker:
             run=self._agent.run,
             probe=self._agent.probe,
             health=self._read_health() if self._agent.probe is None else Health(),
+            key_id="" if self._options.key is None else self._options.key.id,
         )
 
     def _read_health(self) -> Health:
@@ -154,7 +158,7 @@ class Worker:
     def _let_redis(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme != "unix":
-            self._guard.also(parts.hostname or "127.0.0.1", parts.port or 6379)
+            self._guard.also(parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORT)
 
 
 def _version() -> str:

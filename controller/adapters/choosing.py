@@ -12,7 +12,7 @@ from contract.messages import Ready
 from controller.adapters.control_link import ControlLink, Seen
 from controller.adapters.conversation import Conversation
 from controller.adapters.leases import Leases, standing
-from controller.adapters.plans import nobody
+from controller.adapters.plans import deaf, nobody
 from controller.errors import NoWorkers
 from controller.ports import Clock, Member, Staffing
 from controller.search.goal import Goal
@@ -47,7 +47,10 @@ class Everybody:
 
 
 class Choosing:
-    """The choice of workers of one run, and their leases; `end` gives them back."""
+    """The choice of workers of one run, and their leases; `end` gives them back.
+
+    `warnings` name those who are there and do not hear this controller.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Choosing:
         self._staffing = staffing
         self._clock = clock
         self._since = 0.0
+        self.warnings: tuple[str, ...] = ()
 
     def begin(self) -> None:
         """Count the time to wait from now."""
@@ -83,7 +87,7 @@ class Choosing:
             FleetLost, Fenced: as for Fleet.prepare.
         """
         while True:
-            there = await self._talk.there()
+            there = self._hearing(everybody := await self._talk.there())
             free, of_others = await self._free(there, is_alive)
             whole = len(free) + of_others == len(there) and set(expected) <= set(free)
             members = tuple(member for _, member in free.values())
@@ -92,7 +96,7 @@ class Choosing:
                 if await self._leases.take(picked) >= set(picked):
                     return tuple(free[worker][0] for worker in picked)
             elif not free and await self._is_over():
-                raise NoWorkers(nobody(there, self._waited_s()))
+                raise NoWorkers(nobody(everybody, self._waited_s(), self._link.key_id))
             await self._clock.sleep(LOOK_EVERY_S)
 
     def learn(self, chosen: Sequence[Seen], answers: Sequence[Ready]) -> None:
@@ -108,7 +112,7 @@ class Choosing:
 
     async def may_grow(self, chosen: Sequence[Seen], is_alive: IsAlive, *, patiently: bool) -> bool:
         """Whether the chosen do not carry the goal after all, and others could join them."""
-        free, _ = await self._free(await self._talk.there(), is_alive)
+        free, _ = await self._free(self._hearing(await self._talk.there()), is_alive)
         names = {seen.hello.worker for seen in chosen}
         members = tuple(member for worker, (_, member) in free.items() if worker in names)
         if self._staffing.carries(self._run, self._goal, members):
@@ -133,6 +137,12 @@ class Choosing:
 
     async def _more_come(self) -> bool:
         return self._waited_s() < await self._staffing.wait_s()
+
+    def _hearing(self, there: Sequence[Seen]) -> tuple[Seen, ...]:
+        """Those that will obey; the warnings name the others."""
+        faults = {s.hello.worker: deaf(s.hello, self._link.key_id) for s in there}
+        self.warnings = tuple(fault for fault in faults.values() if fault is not None)
+        return tuple(seen for seen in there if faults[seen.hello.worker] is None)
 
     async def _free(self, there: Sequence[Seen], is_alive: IsAlive) -> tuple[_Free, int]:
         """Those that no other run holds; and how many others hold."""

@@ -129,7 +129,7 @@ class RedisFleet:
             if attempt == ATTEMPTS or not await self._choosing.may_grow(
                 chosen, self._is_alive, patiently=patiently
             ):
-                return readiness(answers)
+                return readiness(answers, self._choosing.warnings)
         raise NoWorkers(f"workers came and went {ATTEMPTS} times while they were prepared")
 
     @asynccontextmanager
