@@ -24,6 +24,7 @@ import numpy as np
 from contract.gaps import CHUNK, Floats, Key, phase
 from contract.laws import ArrivalsError
 
+MOST = 2_000_000
 FEWEST = 100
 """Fewer times are no process that could be repeated."""
 MOST_TIED = 0.05
@@ -69,13 +70,16 @@ def parse_times(data: bytes) -> Recorded:
         for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1)
         if line.strip()
     ]
+    if len(lines) > MOST:
+        raise ArrivalsError(f"{len(lines):,} times are too many: give at most {MOST:,}")
     if not lines:
         raise ArrivalsError("no times: write one number of seconds, or one JSON object, a line")
     field = _field(*lines[0])
-    read = [_time(line, number, field) for number, line in lines]
-    seconds = np.array(
-        [value - read[0] for value in read], dtype=np.float64
-    )  # whole ns stay whole until here
+    seconds = _numbers(lines) if field is None else None
+    if seconds is None:
+        read = [_time(line, number, field) for number, line in lines]
+        since = [value - read[0] for value in read]  # whole ns of 1970 are whole here
+        seconds = np.array(since, dtype=np.float64)
     backwards = np.flatnonzero(np.diff(seconds) < 0)
     if len(backwards):
         (_, before), (number, line) = lines[backwards[0]], lines[backwards[0] + 1]
@@ -83,6 +87,16 @@ def parse_times(data: bytes) -> Recorded:
             f"line {number}: {_shown(line)} is before {_shown(before)}: sort the lines by time"
         )
     return _recorded(seconds, field)
+
+
+def _numbers(lines: list[tuple[int, bytes]]) -> Floats | None:
+    """Plain numbers at once; None where one of them has to be looked at."""
+    try:
+        found = np.array([float(line) for _, line in lines])
+    except ValueError:
+        return None
+    usual = np.isfinite(found).all() and (np.abs(found) < _MOST).all()
+    return found - found[0] if usual else None
 
 
 def _recorded(since: Floats, field: str | None) -> Recorded:

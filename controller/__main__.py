@@ -18,10 +18,12 @@ from typing import Any
 
 import yaml
 
+from contract.recorded import Recorded
 from controller import errors, settings
 from controller.api.documented import goal_schema
 from controller.api.goals import simulation_rules
 from controller.api.schemas.faults import goal_of
+from controller.api.schemas.replaying import FIELD, absent, replayed, with_own_rate
 from controller.app import REPORTS
 from controller.report.result import result_of
 from controller.report.text import text_of
@@ -70,9 +72,11 @@ def _simulate(given: argparse.Namespace) -> int:
     from controller.sim.run import simulate_goal
 
     document = _document(given.goal)
-    goal = goal_of(document, simulation_rules())
+    rated, recorded, faults = _replayed(document, given.goal.parent)
+    goal = goal_of(rated, simulation_rules(), faults)
     text = json.dumps(document, sort_keys=True, ensure_ascii=False)
-    view = simulate_goal(goal, conduct=partial(conduct, advisor=HttpAdvisor(())), document=text)
+    conducting = partial(conduct, advisor=HttpAdvisor(()))
+    view = simulate_goal(goal, conduct=conducting, document=text, recorded=recorded)
     sys.stdout.write(text_of(result_of(view)))
     if given.json is not None:
         _write(given.json, REPORTS["json"][1](view))
@@ -97,6 +101,19 @@ async def _stored_view(chosen: settings.Settings, run: str) -> RunView:
     async with database(chosen) as store:
         await store.run(run)
         return view_of(run, (event for _, event in await store.read(run)))
+
+
+def _replayed(document: Any, folder: Path) -> tuple[Any, Recorded | None, tuple[errors.Fault, ...]]:
+    """The recorded times of a goal file, whose paths are relative to it."""
+    law = replayed(document)
+    if law is None:
+        return document, None, ()
+    try:
+        data = (folder / law.times).read_bytes()
+    except OSError as error:
+        fix = f"{error.strerror or error}: give a file relative to the goal file"
+        return absent(document, law), None, (errors.Fault(FIELD, law.times, fix),)
+    return with_own_rate(document, law, data)
 
 
 def _document(path: Path) -> Any:

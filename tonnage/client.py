@@ -43,12 +43,17 @@ class Controller:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S)
 
+    def close(self) -> None:
+        """Let go of its connections."""
+        self._http.close()
+
     def healthy(self) -> bool:
         return self._request("GET", "/healthz", raise_problem=False).status_code == 200
 
-    def fleet(self) -> list[Document]:
+    def fleet(self, within_s: float = TIMEOUT_S) -> list[Document]:
         """Workers heard of within the last seconds."""
-        workers: list[Document] = self._request("GET", "/api/v1/fleet").json()["workers"]
+        answer = self._request("GET", "/api/v1/fleet", timeout=within_s)
+        workers: list[Document] = answer.json()["workers"]
         return workers
 
     def demand(self, within_s: float = TIMEOUT_S) -> Document:

@@ -75,6 +75,10 @@ def _resolve(path: Path, document: dict[str, Any]) -> GoalFile:
         if isinstance(user, str) and (user.endswith(".py") or "/" in user):
             workload["user"] = str((path.parent / user).resolve())
         artefacts |= _to_artefact(path.parent, workload, "workload.requests", "JSONL")
+        arrivals = workload.get("arrivals")
+        if isinstance(arrivals, dict):
+            arrivals = workload["arrivals"] = dict(arrivals)
+            artefacts |= _to_artefact(path.parent, arrivals, "workload.arrivals.replay", "JSONL")
         connections = workload.get("connections")
         if isinstance(connections, dict):
             connections = workload["connections"] = dict(connections)

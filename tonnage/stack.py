@@ -241,6 +241,7 @@ class Stack:
 
     def _stop(self) -> None:
         """Controller first (it stops the load), then workers and the rest, Redis last."""
+        self.controller.close()
         order = sorted((*self._children, *self._leaving), key=_stop_rank)
         for rank in sorted({_stop_rank(c) for c in order}):
             group = [c for c in order if _stop_rank(c) == rank]

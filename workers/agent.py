@@ -198,6 +198,7 @@ class Agent:
             judge_of(self._run),
             epoch_ns=self._clock.local_ns(plan.epoch_us),
             timeout_s=self._run.timeout_s,
+            recorded=self._preparer.recorded,
             now=self._now,
         )
         self._probe.start()

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from contract.laws import ArrivalsError
 from contract.messages import Prepare, Ready
 from contract.objectives import ObjectiveError, parse_objective
+from contract.recorded import Recorded, parse_times
 from contract.units import Rate
 from workers import allow
 from workers.clock import NS_PER_S, Now, monotonic_ns
@@ -84,6 +86,7 @@ class Preparer:
         now: Now = monotonic_ns,
     ) -> None:
         self.allowed = allowed
+        self.recorded: Recorded | None = None
         self._identity = identity
         self._engine = engine
         self._guard = guard
@@ -109,6 +112,7 @@ class Preparer:
 
     def release(self) -> None:
         """Let the run's users go, and connect to nothing of it any more."""
+        self.recorded = None
         self._engine.release()
         self._guard.reset()
 
@@ -120,6 +124,7 @@ class Preparer:
             raise CannotPrepare(refused)
         headers = resolve_headers(message.headers, self._environment)
         requests = self._fetch(message.requests_sha256)
+        self.recorded = self._times(message.times_sha256)
         self._guard.update(allow.reachable(self.allowed, message.allowed_targets))
         order = Order(
             user=message.user,
@@ -149,17 +154,24 @@ class Preparer:
     def _left_s(self, until_ns: int) -> float:
         return max(0.0, (until_ns - self._now()) / NS_PER_S)
 
-    def _fetch(self, sha256: str | None) -> bytes | None:
+    def _times(self, sha256: str | None) -> Recorded | None:
+        data = self._fetch(sha256, "recorded times")
+        try:
+            return None if data is None else parse_times(data)
+        except ArrivalsError as error:
+            raise CannotPrepare(f"recorded times: {error}") from error
+
+    def _fetch(self, sha256: str | None, what: str = "recorded requests") -> bytes | None:
         if sha256 is None:
             return None
         try:
             data = self._store.artefact(sha256)
         except Exception as error:
-            raise CannotPrepare(f"recorded requests could not be fetched: {error}") from error
+            raise CannotPrepare(f"{what} could not be fetched: {error}") from error
         if data is None:
-            raise CannotPrepare(f"recorded requests {sha256[:12]} are not stored any more")
+            raise CannotPrepare(f"{what} {sha256[:12]} are not stored any more")
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise CannotPrepare(f"recorded requests {sha256[:12]} do not match their hash")
+            raise CannotPrepare(f"{what} {sha256[:12]} do not match their hash")
         return data
 
     def _answer(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contract.arrivals import Due
 from contract.messages import DEAD_MAN_S, Drained, Plan
+from contract.recorded import Recorded
 from contract.report import Health, Ledger, Report
 from workers.clock import NS_PER_S, Now, monotonic_ns
 from workers.closed import ClosedPacer
@@ -32,7 +33,7 @@ class Identity:
 class RunningProbe:
     """One probe, from its plan to its last report; drive it with `tick` and `report`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one probe needs, each by its name
         self,
         plan: Plan,
         identity: Identity,
@@ -41,6 +42,7 @@ class RunningProbe:
         *,
         epoch_ns: int,
         timeout_s: float,
+        recorded: Recorded | None = None,
         now: Now = monotonic_ns,
         timer: Callable[[Callable[[], None]], Timer] = make_timer,
     ) -> None:
@@ -56,7 +58,7 @@ class RunningProbe:
         self._reported = 0
         position = plan.workers.index(identity.worker)
         self._recorder = Recorder(self._header(), judge, epoch_ns, now=now)
-        self._pacer = self._paced(plan.share(position), timer)
+        self._pacer = self._paced(plan.share(position, recorded), timer)
         gate.open(
             cap=plan.in_flight_cap_of(position),
             timeout_s=timeout_s,

@@ -6,6 +6,7 @@ waits as long as somebody brings more; then it begins with whoever is free.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 
 from contract.messages import Ready
@@ -22,6 +23,8 @@ WORKERS_WITHIN_S = 10.0
 REJOIN_WITHIN_S = 4.0
 """Of that, how long to wait for those who were prepared before or may have fallen silent."""
 LOOK_EVERY_S = 0.5
+
+log = logging.getLogger(__name__)
 
 IsAlive = Callable[[Seen], bool]
 _Free = dict[str, tuple[Seen, Member]]
@@ -47,10 +50,7 @@ class Everybody:
 
 
 class Choosing:
-    """The choice of workers of one run, and their leases; `end` gives them back.
-
-    `warnings` name those who are there and do not hear this controller.
-    """
+    """The choice of workers of one run, and their leases; `end` gives them back."""
 
     def __init__(
         self,
@@ -71,11 +71,14 @@ class Choosing:
         self._staffing = staffing
         self._clock = clock
         self._since = 0.0
+        self._waits = False
+        self._deaf: tuple[str, ...] = ()
         self.warnings: tuple[str, ...] = ()
+        """What people should know of the latest choice."""
 
     def begin(self) -> None:
         """Count the time to wait from now."""
-        self._since = float(self._clock.now())
+        self._since, self._waits, self.warnings = float(self._clock.now()), False, ()
 
     async def choose(
         self, expected: Collection[str], is_alive: IsAlive, *, patiently: bool
@@ -94,6 +97,7 @@ class Choosing:
             if await self._is_time(members, whole=whole, patiently=patiently):
                 picked = [m.worker for m in self._staffing.pick(self._run, self._goal, members)]
                 if await self._leases.take(picked) >= set(picked):
+                    self._warn(members)
                     return tuple(free[worker][0] for worker in picked)
             elif not free and await self._is_over():
                 raise NoWorkers(nobody(everybody, self._waited_s(), self._link.key_id))
@@ -119,9 +123,9 @@ class Choosing:
             return False
         return len(free) > len(chosen) or (patiently and await self._more_come())
 
-    async def end(self) -> None:
-        """Give the workers back."""
-        await self._leases.end()
+    async def end(self, *, give_back: bool) -> None:
+        """Hold the workers no longer, or for as long as their leases last."""
+        await self._leases.end(give_back=give_back)
 
     async def _is_time(self, free: tuple[Member, ...], *, whole: bool, patiently: bool) -> bool:
         if not free:
@@ -129,8 +133,18 @@ class Choosing:
         if self._staffing.carries(self._run, self._goal, free):
             return True
         if patiently and await self._more_come():
+            if not self._waits:
+                log.info("run %s waits for more than %d workers", self._run, len(free))
+            self._waits = True
             return False
         return whole or self._waited_s() >= REJOIN_WITHIN_S
+
+    def _warn(self, free: tuple[Member, ...]) -> None:
+        self.warnings = self._deaf
+        if self._waits and not self._staffing.carries(self._run, self._goal, free):
+            crew = "1 worker" if len(free) == 1 else f"{len(free)} workers"
+            waited = f"waited {self._waited_s():.0f} s for more than {crew}: none came"
+            self.warnings += (f"{waited}, and these have no room to spare at search.to",)
 
     async def _is_over(self) -> bool:
         return self._waited_s() >= WORKERS_WITHIN_S and not await self._more_come()
@@ -141,7 +155,7 @@ class Choosing:
     def _hearing(self, there: Sequence[Seen]) -> tuple[Seen, ...]:
         """Those that will obey; the warnings name the others."""
         faults = {s.hello.worker: deaf(s.hello, self._link.key_id) for s in there}
-        self.warnings = tuple(fault for fault in faults.values() if fault is not None)
+        self._deaf = tuple(fault for fault in faults.values() if fault is not None)
         return tuple(seen for seen in there if faults[seen.hello.worker] is None)
 
     async def _free(self, there: Sequence[Seen], is_alive: IsAlive) -> tuple[_Free, int]:

@@ -122,13 +122,15 @@ class Leases:
             self._renewing = asyncio.create_task(self._renew_on(), name=f"leases of {self._run}")
         return frozenset(worker.decode() for worker in said)
 
-    async def end(self) -> None:
-        """Give the workers back; where Redis does not hear it, the leases run out. Idempotent."""
+    async def end(self, *, give_back: bool = True) -> None:
+        """Renew no more, and give the workers back; else the leases run out. Idempotent."""
         renewing, self._renewing = self._renewing, None
         if renewing is None:
             return
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
+        if not give_back:
+            return
         names = (keys.FLEET_LEASES, keys.FLEET_HOLDERS, keys.fence(self._run))
         try:
             await self._link.evaluate(_GIVE_BACK, names, self._name)

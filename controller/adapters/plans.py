@@ -53,6 +53,7 @@ class Speech:
             check_by=workers[0] if ask_target else NOBODY,
             replica_header=goal.workload.replica_header,
             connections=goal.workload.connections,
+            times_sha256=goal.workload.law.times or None,
         )
 
     def plan(
@@ -86,8 +87,8 @@ class Speech:
         )
 
 
-def readiness(answers: tuple[Ready, ...], more: tuple[str, ...] = ()) -> Readiness:
-    """The fleet after every worker's answer; `more` are further warnings.
+def readiness(answers: tuple[Ready, ...]) -> Readiness:
+    """The fleet after every worker's answer.
 
     Raises:
         PreflightFailed: the workers would not run the same user.
@@ -101,7 +102,7 @@ def readiness(answers: tuple[Ready, ...], more: tuple[str, ...] = ()) -> Readine
     return Readiness(
         workers=tuple(answer.worker for answer in answers),
         rate_per_s=sum(float(answer.rate_per_s) for answer in answers),
-        warnings=(*(f"{a.worker}: {text}" for a in answers for text in a.warnings), *more),
+        warnings=tuple(f"{a.worker}: {text}" for a in answers for text in a.warnings),
     )
 
 

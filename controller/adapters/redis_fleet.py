@@ -13,6 +13,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from contract.codec import Message
 from contract.messages import Drained, Ready, Stop
@@ -129,7 +130,8 @@ class RedisFleet:
             if attempt == ATTEMPTS or not await self._choosing.may_grow(
                 chosen, self._is_alive, patiently=patiently
             ):
-                return readiness(answers, self._choosing.warnings)
+                ready = readiness(answers)
+                return replace(ready, warnings=(*self._choosing.warnings, *ready.warnings))
         raise NoWorkers(f"workers came and went {ATTEMPTS} times while they were prepared")
 
     @asynccontextmanager
@@ -163,14 +165,14 @@ class RedisFleet:
 
     async def release(self) -> None:
         """Stop whatever runs, confirmed by the workers, and let them go. Idempotent."""
-        if not self._talk.open:
-            return
+        confirmed = False
         try:
-            if not self._talk.fenced:
+            if self._talk.open and not self._talk.fenced:
                 await self._let_go()
-        finally:
-            await self._choosing.end()
+            confirmed = True
+        finally:  # workers that did not confirm are ours until their dead man's switch has acted
             await self._talk.end()
+            await self._choosing.end(give_back=confirmed)
             self._boots = {}
 
     async def _put_artefacts(self) -> None:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from contract.recording import RecordingError, parse_recording
 from controller.api.schemas.faults import goal_of
+from controller.api.schemas.replaying import FIELD, absent, replayed, with_own_rate
 from controller.api.services import Given, Services
 from controller.errors import Conflict, Fault
 from controller.search.goal import Goal
@@ -43,7 +44,8 @@ async def _given_goal(request: Request, services: Given) -> GivenGoal:
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"The body is not JSON: {error}.") from error
     faults = await _recording_faults(document, services)
-    goal = await asyncio.to_thread(goal_of, document, services.rules, faults)  # may read a file
+    rated, more = await _replayed(document, services)
+    goal = await asyncio.to_thread(goal_of, rated, services.rules, (*faults, *more))  # reads files
     return GivenGoal(goal, text)
 
 
@@ -65,6 +67,20 @@ async def stored(request: Request, services: Services, sha256: str) -> int:
         raise Conflict(f"the bytes have the sha256 {digest.hexdigest()}, not {sha256}")
     await services.store.put_artefact(sha256, bytes(chunks))
     return len(chunks)
+
+
+async def _replayed(document: Any, services: Services) -> tuple[Any, tuple[Fault, ...]]:
+    """The document with the rate that its recorded times give it, and what is wrong with them."""
+    law = replayed(document)
+    if law is None:
+        return document, ()
+    data = await services.store.artefact(law.times)
+    if data is not None:
+        rated, _, faults = await asyncio.to_thread(with_own_rate, document, law, data)
+        return rated, faults
+    fix = f"no such artefact: upload it with PUT /api/v1/artefacts/{law.times}"
+    is_hash = len(law.times) == hashlib.sha256().digest_size * 2
+    return absent(document, law), (Fault(FIELD, law.times, fix),) if is_hash else ()
 
 
 async def _recording_faults(document: Any, services: Services) -> tuple[Fault, ...]:

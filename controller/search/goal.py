@@ -153,6 +153,9 @@ class Goal:
             raise GoalInvalid(
                 "search.from", f"{self.low:g}/s is not below search.to, {self.high:g}/s"
             )
+        if self.workload.law.speed is not None and self.strategy != "soak":
+            fix = "the speed of a replay belongs to strategy soak: the others choose the rate"
+            raise GoalInvalid("workload.arrivals", fix)
         if self.workload.profile and self.strategy != "soak":
             raise GoalInvalid(
                 "workload.profile", "belongs to strategy soak, the others hold a rate: leave it out"
@@ -196,6 +199,7 @@ class Goal:
         wanted = (
             ("workload.requests", self.sent_requests),
             ("workload.connections.ca", self.workload.connections.ca_sha256),
+            ("workload.arrivals", self.workload.law.times or None),
         )
         return tuple((field, sha256) for field, sha256 in wanted if sha256 is not None)
 

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
 from contract.arrivals import Schedule
+from contract.recorded import Recorded
 from contract.report import FleetReport, Ledger
 from contract.units import Rate
 from controller.errors import FleetLost, NoWorkers
@@ -43,7 +44,8 @@ class SimulatedFleet:
     """Workers in virtual time, sharing one target and one clock.
 
     `totals` and `bad` sum up every arrival of all probes, those after a decision included, which no
-    report shows. `trouble_of` says what goes wrong in which probe, `traffic` how bursty the load is.
+    report shows. `trouble_of` says what goes wrong in which probe, `traffic` how bursty the load is,
+    `recorded` the times that a goal replays.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class SimulatedFleet:
         workers: int = 2,
         trouble_of: TroubleOf = trouble.none,
         traffic: Traffic = Traffic(),  # noqa: B008 - frozen
+        recorded: Recorded | None = None,
     ) -> None:
         self.totals = Ledger()
         self.bad = 0
@@ -64,6 +67,7 @@ class SimulatedFleet:
         self._workers = tuple(f"sim-{number}" for number in range(1, workers + 1))
         self._trouble_of = trouble_of
         self._traffic = traffic
+        self._recorded = recorded
         self._judge: Judge | None = None
         self._load: Load | None = None
         self._epoch_s = 0.0
@@ -122,6 +126,7 @@ class SimulatedFleet:
                 ramp_s=probe.ramp_s,
                 ramp_from=probe.ramp_from,
                 profile=probe.profile,
+                recorded=self._recorded,
             ),
             timeout_s=float(goal.workload.timeout_s),
             in_flight_cap=count * goal.in_flight_cap(share),

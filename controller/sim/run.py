@@ -19,6 +19,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from contract.recorded import Recorded
 from contract.report import Ledger
 from controller.errors import Fault, GoalRefused
 from controller.ports import Clock, Fleet, Journal
@@ -60,16 +61,23 @@ class Simulation:
 
 
 def simulate_goal(
-    goal: Goal, *, conduct: Conduct, seed: int | None = None, document: str = "{}"
+    goal: Goal,
+    *,
+    conduct: Conduct,
+    seed: int | None = None,
+    document: str = "{}",
+    recorded: Recorded | None = None,
 ) -> RunView:
     """Run `goal` in virtual time and give what people see of it; call it outside any event loop.
 
-    `seed` takes the place of the goal's; `document` is the goal as it was given, JSON text.
+    `seed` takes the place of the goal's; `document` is the goal as it was given, JSON text;
+    `recorded` are the times that it replays.
 
     Raises:
         GoalRefused: its target is not one sim:// URL, or a parameter of that is wrong.
     """
-    return asyncio.run(simulate(goal, conduct=conduct, seed=seed, document=document)).view
+    simulated = simulate(goal, conduct=conduct, seed=seed, document=document, recorded=recorded)
+    return asyncio.run(simulated).view
 
 
 async def simulate(
@@ -79,6 +87,7 @@ async def simulate(
     seed: int | None = None,
     document: str = "{}",
     trouble_of: TroubleOf = trouble.none,
+    recorded: Recorded | None = None,
 ) -> Simulation:
     """Run `goal` in virtual time; see `simulate_goal`."""
     address = address_of(goal)
@@ -91,6 +100,7 @@ async def simulate(
         clock=clock,
         trouble_of=trouble_of,
         traffic=address.traffic,
+        recorded=recorded,
     )
     await journal.append(RUN, RunCreated(clock.wall(), goal, document))
     await conduct(RUN, goal, fleet=fleet, journal=journal, clock=clock)

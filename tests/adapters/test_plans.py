@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from contract.arrivals import Law
 from contract.connections import Connections
 from contract.messages import FEWEST_IN_FLIGHT
 from controller.adapters.plans import Speech
@@ -28,6 +29,13 @@ def test_workers_fetch_the_recording_only_where_it_is_to_be_sent(replay: bool) -
 def test_workers_hear_of_the_policy_of_connections() -> None:
     goal = a_goal(workload=Workload(connections=POLICY))
     assert Speech("r1", goal, 1).prepare(("w1",)).connections == POLICY
+
+
+def test_workers_fetch_the_times_that_they_replay() -> None:
+    goal = a_goal(workload=Workload(law=Law("replay", times="f" * 64)))
+    assert Speech("r1", goal, 1).prepare(("w1",)).times_sha256 == "f" * 64
+    assert goal.artefacts == (("workload.arrivals", "f" * 64),)
+    assert Speech("r1", a_goal(), 1).prepare(("w1",)).times_sha256 is None
 
 
 def test_every_objective_is_judged_by_the_workers_whoever_decides() -> None:

@@ -141,16 +141,6 @@ BAD = [
     ({"target": []}, "target", "(not shown)", "give at least one"),
     (workload(user="plain_htp"), "workload.user", "plain_htp", "did you mean 'plain_http'?"),
     (workload(user="zzz"), "workload.user", "zzz", "write one of broken, kserve_v2, plain_http"),
-    (workload(arrivals={"replay": "a"}), "workload.arrivals", None, "not offered yet"),
-    (workload(profile="150%"), "workload.profile", "150%", "is not a list of 1 to 1000 pairs"),
-    (workload(profile=[]), "workload.profile", None, "is not a list of 1 to 1000 pairs"),
-    (workload(profile=[["0s"]]), "workload.profile", None, "entry 1 is not a time and a perc"),
-    (workload(profile=[["0s", 1]]), "workload.profile", None, "entry 1: 1 is not a percentage"),
-    (workload(profile=[["0s", "1%"], ["x", "1%"]]), "workload.profile", None, "entry 2: 'x' is"),
-    (workload(profile=[["5s", "1%"]]), "workload.profile", None, "begins at 0s, not at 5s"),
-    (workload(profile=[["0s", "2000%"]]), "workload.profile", None, "from 0% to 1000%"),
-    (workload(profile=[["0s", "90%"]]), "workload.profile", None, "belongs to strategy soak"),
-    (workload(arrivals="gamma"), "workload.arrivals", "gamma", "write {gamma: {cv: 2}}"),
     (workload(requests="a.jsonl"), "workload.requests", "a.jsonl", "PUT /api/v1/artefacts"),
     (
         workload(options={"headers": {"Authorization": "Bearer abc"}}),
@@ -327,14 +317,6 @@ def test_a_soak_names_its_one_rate(locustfiles: Path) -> None:
     goal = goal_of(document, rules((), locustfiles))
     assert (goal.strategy, goal.low, goal.high) == ("soak", 200.0, 200.0)
     assert goal.budget_s == 14_400.0
-
-
-def test_a_soak_may_follow_a_profile(locustfiles: Path) -> None:
-    profile = [["0s", "100%"], ["1min", "150%"], ["1min", "0.5 %"]]
-    soak = {"strategy": "soak", "rate": "200/s", "budget": "4h"}
-    goal = goal_of(goal_document(search=soak, **workload(profile=profile)), rules((), locustfiles))
-    assert goal.workload.profile == ((0.0, 1.0), (60.0, 1.5), (60.0, 0.005))
-    assert goal.peak == 300.0
 
 
 def test_an_advisor_may_be_on_loopback_or_listed(locustfiles: Path) -> None:

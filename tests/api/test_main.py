@@ -59,6 +59,24 @@ def test_a_simulated_decoder_is_judged_by_the_times_of_its_tokens(tmp_path: Path
     assert {probe["verdict"] for probe in result["probes"]} == {"pass", "fail"}
 
 
+def test_a_simulated_soak_replays_recorded_times_at_their_own_rate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "times.jsonl").write_text(
+        "\n".join(json.dumps({"t_ms": 7 * k + 3 * (k % 2)}) for k in range(1000))
+    )
+    asked = {
+        "search": {"strategy": "soak", "budget": "3min"},
+        "workload": {"arrivals": {"replay": "times.jsonl", "speed": 0.5}},
+    }
+    assert main(["simulate", goal_file(tmp_path, **asked)]) == 0
+    assert "held 71.4/s for" in capsys.readouterr().out
+    asked["workload"] = {"arrivals": {"replay": "lost.jsonl"}}
+    assert main(["simulate", goal_file(tmp_path, **asked)]) == 2
+    said = capsys.readouterr().err
+    assert "workload.arrivals: lost.jsonl: No such file or directory: give a file" in said
+
+
 def test_a_simulated_target_without_tokens_refuses_objectives_of_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

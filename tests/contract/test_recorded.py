@@ -77,6 +77,9 @@ def test_whole_nanoseconds_since_1970_are_kept() -> None:
         (lines('{"t_s": 1}', "2"), "line 2: '2' has no t_s"),
         (lines('{"t": "noon"}'), "line 1: 'noon' is not a time: write ISO 8601"),
         (lines(*[5] * 200), "all times are the same"),
+        (lines(*range(150), "12 13"), "line 151: '12 13' is neither"),
+        (lines(*range(150), "inf"), "line 151: 'inf' is neither"),
+        (lines(*range(150), 3), "line 151: '3' is before '149'"),
         (b"\xff\xfe", "line 1: .* is neither a number nor JSON"),
     ],
 )

@@ -64,6 +64,6 @@ def test_every_setting_of_a_controller_is_documented() -> None:
 
 def test_every_option_of_a_worker_is_documented() -> None:
     # Read, not imported: the module patches the whole process for gevent.
-    given = set(re.findall(r'add_argument\("(--[\w-]+)"', WORKER))
+    given = set(re.findall(r'add_argument\(\s*"(--[\w-]+)"', WORKER))
     assert given
     assert options_on(page_of("worker")) == given

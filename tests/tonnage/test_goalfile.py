@@ -70,6 +70,17 @@ def test_a_hash_of_an_artefact_that_is_uploaded_already_stays(tmp_path: Path) ->
     assert goal.artefacts == {}
 
 
+def test_recorded_times_go_along_under_their_hash(tmp_path: Path) -> None:
+    times = tmp_path / "times.jsonl"
+    times.write_bytes(b"1\n2\n")
+    sha256 = hashlib.sha256(times.read_bytes()).hexdigest()
+    goal = written(tmp_path, workload={"arrivals": {"replay": "times.jsonl", "speed": 2}})
+    assert goal.document["workload"] == {"arrivals": {"replay": sha256, "speed": 2}}
+    assert goal.artefacts == {sha256: times.resolve()}
+    other = {"arrivals": {"mmpp": {"dispersion": 20, "burst": 9}}}
+    assert written(tmp_path, workload=other).document["workload"] == other
+
+
 def test_an_authority_goes_along_under_its_hash(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     authority.write_bytes(b"-----BEGIN CERTIFICATE-----")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 import gevent
 import pytest
 
+from contract.arrivals import Law
 from contract.messages import Drained, Ready, Stop
+from contract.recorded import parse_times
 from contract.report import Report
 from contract.units import Rate, Seconds
 from tests.workers.agents import Scene
@@ -107,6 +110,26 @@ def test_a_share_by_weight_is_sent_and_capped_by_the_weight(scene: Scene) -> Non
     owed = plan.shares().owed(0, len(plan.schedule().times()))
     assert scene.drained(1).totals.succeeded == owed > 700
     assert plan.in_flight_cap_of(0) == 80
+
+
+def test_recorded_times_are_replayed(scene: Scene) -> None:
+    data = b"\n".join(b"%d" % (k * k) for k in range(200))
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert "recorded times" in str(scene.prepared(times_sha256=sha256).error)
+    scene.bus.artefacts[sha256] = data
+    assert scene.prepared(times_sha256=sha256).error is None
+    plan = scene.plan(law=Law("replay", times=sha256))
+    scene.agent.obey(plan)
+    scene.pass_time(11.0)
+    owed = len(plan.schedule(parse_times(data)).times()[0::2])
+    assert scene.drained(1).totals.succeeded == owed > 300
+
+
+def test_recorded_times_that_cannot_be_read_are_an_answer(scene: Scene) -> None:
+    sha256 = hashlib.sha256(b"2\n1\n").hexdigest()
+    scene.bus.artefacts[sha256] = b"2\n1\n"
+    ready = scene.prepared(times_sha256=sha256)
+    assert str(ready.error).startswith("recorded times: line 2: '1' is before '2'")
 
 
 def test_a_stop_ends_the_probe_and_the_rest_of_the_slice_is_cancelled(scene: Scene) -> None:

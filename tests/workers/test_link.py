@@ -203,8 +203,7 @@ def test_a_beat_that_is_not_signed_or_was_there_before_keeps_nobody_going(
     first = link.beat_ns
     for value in (b"3", b"3" + KEY.beat("r2", 3), b"1" + KEY.beat("r1", 1)):
         server.set(keys.beat("r1"), value)
-        read_before = _commands(server, "get")
-        eventually(lambda before=read_before: _commands(server, "get") >= before + 2)
+        _until_read(server)
     assert link.beat_ns == first
     link.close("w1", 2.0)
 
@@ -251,6 +250,12 @@ def test_the_redis_clock_is_known_to_better_than_the_wall_clocks_granularity(url
     speaker.close()
     assert abs(clock.redis_us(monotonic_ns()) - time.time_ns() // 1000) < 1_000_000
     assert clock.error_us < 1_000_000
+
+
+def _until_read(server: Any) -> None:
+    """Wait until the beat was certainly read once more."""
+    before = _commands(server, "get")
+    eventually(lambda: _commands(server, "get") >= before + 2)
 
 
 def _commands(server: Any, name: str) -> int:

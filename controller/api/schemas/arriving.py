@@ -5,22 +5,27 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
 from contract.arrivals import MOST_RATIO, check_profile
 from contract.laws import RANGES, Law
 from contract.units import UnitError, parse_duration
 from contract.warp import Knots
+from controller.api.schemas.reading import Rules
 
 MOST_KNOTS = 1000
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s?%\s*")
 _EXAMPLE = "[[0s, 100%], [60s, 150%]]"
 
 
-def read_law(value: Any) -> Law:
+def read_law(value: Any, info: ValidationInfo[Rules]) -> Law:
     law = Law.parse(value)
-    if law.kind == "replay":
-        raise UnitError("replaying recorded times is not offered yet: write another law")
+    if law.kind == "replay" and not (info.context.simulating or _DIGEST.fullmatch(law.times)):
+        raise UnitError(
+            f"{law.times!r} is not an artefact: upload the recorded times with "
+            "PUT /api/v1/artefacts/{sha256} and give its sha256 here (tonnage search does both)"
+        )
     return law
 
 
@@ -51,12 +56,14 @@ def _knot(entry: Any, number: int) -> tuple[float, float]:
         raise UnitError(f"entry {number}: {error}") from error
 
 
-def _one(kind: str, inner: dict[str, Any]) -> dict[str, Any]:
+def _one(
+    kind: str, inner: dict[str, Any], optional: dict[str, Any] | None = None
+) -> dict[str, Any]:
     return {
         "type": "object",
         "required": [kind],
         "additionalProperties": False,
-        "properties": {kind: inner},
+        "properties": {kind: inner, **(optional or {})},
     }
 
 
@@ -77,12 +84,15 @@ def _number(name: str) -> dict[str, Any]:
 LAW_SCHEMA: dict[str, Any] = {
     "description": (
         "The arrival process. cv is the coefficient of variation of the gaps; dispersion the index "
-        "of dispersion of counts over a long time, burst the high rate over the low one."
+        "of dispersion of counts over a long time, burst the high rate over the low one; replay "
+        "recorded times, over the API the sha256 of an artefact, speed how many times as fast as "
+        "they came."
     ),
     "anyOf": [
         {"enum": ["poisson", "constant"]},
         _one("gamma", _numbers("cv")),
         _one("mmpp", _numbers("dispersion", "burst")),
+        _one("replay", {"type": "string", "minLength": 1}, {"speed": _number("speed")}),
     ],
 }
 LawField = Annotated[Law, PlainValidator(read_law), WithJsonSchema(LAW_SCHEMA)]

@@ -29,7 +29,7 @@ NEEDS: JsonDict = {
     "allOf": [
         {
             "if": _if("soak"),
-            "then": {"required": ["rate"]},
+            "then": {},  # a replay may give the rate
             "else": {"required": ["from", "to"]},
         },
         {"if": _if("external"), "then": {"required": ["url"]}},
