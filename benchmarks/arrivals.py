@@ -1,13 +1,12 @@
 """Do the workers' shares make up the whole schedule, and does it follow its law?
 
 Index by index: the shares of 1, 2 and 7 workers, and of 7 that differ, put together, must be the
-schedule of one. By law: the Kolmogorov-Smirnov distance of the gaps to the law's own distribution, beside its
-1 % critical value 1.63 / sqrt(n) (Smirnov 1948). The distance is taken over gaps of 100 ns
-and more: due times are whole nanoseconds, and a bursty gamma law has many gaps below one. Of an
-mmpp, whose gaps are no strangers to each other, one in so many is looked at (`APART` sojourns).
-
-By number: the index of dispersion, variance over mean of the counts in `WINDOWS` windows of
-`WINDOW` sojourns of the mmpp, beside what was asked.
+schedule of one. By law: the Kolmogorov-Smirnov distance of the gaps to the law's own distribution
+(of a replay: to the recording's gaps), beside its 1 % critical value 1.63 / sqrt(n) (Smirnov 1948).
+The distance is taken over gaps of 100 ns and more: due times are whole nanoseconds, and a bursty
+gamma law has many gaps below one. Of an mmpp, whose gaps are no strangers to each other, one in
+`APART` sojourns is looked at. By number: the index of dispersion, variance over mean of the counts
+in `WINDOWS` windows of `WINDOW` sojourns of the mmpp, beside what was asked.
 
     python -m benchmarks.arrivals [--rate 200/s] [--seconds 300] [--json FILE]
 """
@@ -27,6 +26,7 @@ import numpy as np
 from scipy import stats
 
 from contract.arrivals import Law, Schedule
+from contract.recorded import Recorded
 from contract.shares import Hashed, Shares, Stride
 from contract.units import Rate, Seconds, parse_rate
 
@@ -37,6 +37,7 @@ LAWS = (
     Law("gamma", cv=2.0),
     Law("mmpp", dispersion=20.0, burst=9.0),
     Law("mmpp", dispersion=100.0, burst=50.0),
+    Law("replay", times="gamma cv 3, 5,000 times"),
 )
 FLEETS: dict[str, Shares] = {
     "1": Stride(1),
@@ -44,6 +45,7 @@ FLEETS: dict[str, Shares] = {
     "7": Stride(7),
     "7 that differ": Hashed((4096, 3000, 3000, 2048, 1024, 512, 100), (1, 1)),
 }
+RECORDED = Recorded(np.cumsum(np.random.default_rng(5).gamma(1 / 9, 9.0, 5000)), None)
 WINDOWS, WINDOW, APART = 2000, 50, 10
 DISPERSION_WITHIN = 0.1
 SMIRNOV_1_PERCENT = 1.63
@@ -53,7 +55,12 @@ RESOLVED_S = 100e-9
 def measure(law: Law, rate: float, seconds: float, seed: int) -> dict[str, Any]:
     """One row of the table."""
     schedule = Schedule(
-        law=law, seed=seed, probe=1, rate=parse_rate(f"{rate}/s"), duration_s=Seconds(seconds)
+        law=law,
+        seed=seed,
+        probe=1,
+        rate=parse_rate(f"{rate}/s"),
+        duration_s=Seconds(seconds),
+        recorded=RECORDED if law.kind == "replay" else None,
     )
     whole = schedule.times()
     gaps_s = np.diff(whole) / 1e9
@@ -80,6 +87,8 @@ def named(law: Law) -> str:
     """The law, for the table."""
     if law.kind == "gamma":
         return f"gamma cv {law.cv:g}"
+    if law.kind == "replay":
+        return "replay"
     return law.kind if law.kind != "mmpp" else f"mmpp {law.dispersion:g}, {law.burst:g}"
 
 
@@ -89,6 +98,10 @@ def distribution(law: Law, rate: float) -> Callable[[Any], Any]:
     Of an mmpp: 1 - p exp(D x) 1, with D the rates of leaving either state, by a switch or by an
     arrival, and p the states that arrivals find (Heffes and Lucantoni 1986).
     """
+    if law.kind == "replay":
+        known = np.sort(np.diff(RECORDED.since_first))
+        scale = known.mean() * rate
+        return lambda gaps_s: known.searchsorted(gaps_s * scale, side="right") / len(known)
     if law.kind != "mmpp":
         shape = 1 / law.cv**2
         found: Callable[[Any], Any] = stats.gamma(shape, scale=1 / (rate * shape)).cdf

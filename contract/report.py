@@ -114,7 +114,15 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the worker's own process is doing. CPU is a ratio of one core."""
+    """How the worker's own process is doing.
+
+    `cpu_ratio` is of one core, over the last second. Since the reading before: `loop_lag_s` the
+    longest, `gc_s` the time in garbage collection, `waited_s` for a core that others used,
+    `throttled_s` by a CPU quota, `refused` the connects that failed as (errno's name, count),
+    `retransmits` the TCP segments sent again. `ports_ratio` of the local ports are used towards
+    the address `busiest`, `ports` in number; below a quarter it is an upper bound, and no address
+    is named. `open_files` is the limit, `users_most` how many users there may be; 0: not known.
+    """
 
     cpu_ratio: float = 0.0
     loop_lag_s: float = 0.0
@@ -122,6 +130,18 @@ class Health:
     clock_error_us: int = 0
     users: int = 0
     note: str | None = None
+    send_lag_p99_s: float = 0.0
+    gc_s: float = 0.0
+    refused: tuple[tuple[str, int], ...] = ()
+    ports_ratio: float = 0.0
+    retransmits: int = 0
+    throttled_s: float = 0.0
+    rss_bytes: int = 0
+    waited_s: float = 0.0
+    ports: int = 0
+    busiest: str = ""
+    open_files: int = 0
+    users_most: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Bursts:
         self._key = key
         self._mean = 1 / law.switches
         low, high = 1 - law.swing, 1 + law.swing
-        self._paces = (high, low) if phase(key) < 0.5 else (low, high)
+        self._paces = np.array((high, low) if phase(key) < 0.5 else (low, high))
         self._sojourns = 0
         self._passed = np.zeros(1)  # of the sequence, where each sojourn begins
         self._times = np.zeros(1)  # and the time then
@@ -48,7 +48,7 @@ class Bursts:
             self._extend()
         place = self._passed.searchsorted(unit_times, side="right") - 1
         first = self._sojourns - len(self._passed) + 1
-        pace = np.where((first + place) % 2 == 0, *self._paces)
+        pace = self._paces[(first + place) & 1]
         carried: Floats = self._times[place] + (unit_times - self._passed[place]) / pace
         self._passed = self._passed[place[-1] :]
         self._times = self._times[place[-1] :]
@@ -56,7 +56,7 @@ class Bursts:
 
     def _extend(self) -> None:
         stays = self._mean * exponentials(self._key, self._sojourns, SOJOURNS)
-        pace = np.where(np.arange(CHUNK) % 2 == 0, *self._paces)
+        pace = np.tile(self._paces, CHUNK // 2)
         passed = self._passed[-1] + np.cumsum(stays * pace)
         times = self._times[-1] + np.cumsum(stays)
         self._passed = np.concatenate((self._passed, passed))
@@ -97,14 +97,15 @@ class RateOverTime:
     def due_ns(self, counts: Floats) -> NDArray[np.int64]:
         """When so many arrivals have come; NEVER_NS where that never happens."""
         times, rates, slopes, before = self._columns
+        if counts[0] >= before[-1] and rates[-1] > 0:  # the usual case: the rate stays
+            after_s = (counts - before[-1]) / rates[-1]
+            return _whole_ns(times[-1] + after_s)
         place = before.searchsorted(counts, side="right") - 1
         left, rate, slope = counts - before[place], rates[place], slopes[place]
         root = np.sqrt(np.maximum(rate**2 + 2 * slope * left, 0.0))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             after_s = np.where(slope == 0.0, left / rate, 2 * left / np.maximum(rate + root, _TINY))
-            due = np.rint((times[place] + after_s) * _NS_PER_S)
-        due = np.where(np.isfinite(due) & (due < NEVER_NS), due, NEVER_NS)
-        return due.astype(np.int64)
+        return _whole_ns(np.where(np.isnan(after_s), np.inf, times[place] + after_s))
 
 
 def ramped(
@@ -118,3 +119,8 @@ def ramped(
     begins = ((0.0, ramp_from),) if ramp_s > 0 else ()
     later = tuple((at_s, rate * ratio) for at_s, ratio in relative.knots if at_s > ramp_s)
     return (*begins, (ramp_s, rate * relative.at(ramp_s)), *later)
+
+
+def _whole_ns(seconds: Floats) -> NDArray[np.int64]:
+    whole: NDArray[np.int64] = np.rint(np.minimum(seconds * _NS_PER_S, NEVER_NS)).astype(np.int64)
+    return whole

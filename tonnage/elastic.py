@@ -22,8 +22,9 @@ IDLE_S = 60.0
 """A worker that is idle while fewer are wanted than there are stays this long."""
 CEILING = "TONNAGE_FLEET_CEILING"
 WITHIN = "TONNAGE_FLEET_WITHIN"
-LOCAL_WITHIN = "20s"
-"""How long a run waits for workers here: a process is there in a few seconds."""
+AT_ONCE = "TONNAGE_RUNS_AT_ONCE"
+LOCAL = {WITHIN: "20s", AT_ONCE: "1"}
+"""A process is there in a few seconds; runs on one machine, and mostly their targets, share its cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,8 @@ def bounds(workers: int, cores: int, environment: Mapping[str, str]) -> Bounds:
 
 def controller_environment(limits: Bounds, environment: Mapping[str, str]) -> dict[str, str]:
     """What a controller is told of a stack with these bounds; an operator's setting goes first."""
-    within = environment.get(WITHIN, LOCAL_WITHIN)
-    return {CEILING: str(limits.ceiling), WITHIN: within}
+    local = {name: environment.get(name, value) for name, value in LOCAL.items()}
+    return local | {CEILING: str(limits.ceiling)}
 
 
 class Elastic:

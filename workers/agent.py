@@ -44,6 +44,16 @@ class Bus(Protocol):
     def watch(self, run: str | None) -> None: ...
 
 
+class Watch(Protocol):
+    """Who says how the process is, and has to know when there is a probe."""
+
+    def read(self) -> Health: ...
+
+    def begin(self) -> None: ...
+
+    def rest(self) -> None: ...
+
+
 class Agent:
     """The state of one worker. `health` is asked for every report."""
 
@@ -56,7 +66,7 @@ class Agent:
         engine: Loader,
         *,
         preparer: Preparer,
-        health: Callable[[], Health],
+        health: Watch,
         now: Now = monotonic_ns,
     ) -> None:
         self._identity = identity
@@ -128,7 +138,9 @@ class Agent:
                 self._bus.send(probe.report(self._read_health()))
             if probe.drained:
                 self._conclude(probe)
-        elif self._is_ready and self._ending is None and now_ns - beat_ns > FORSAKEN_NS:
+        else:
+            self._health.rest()
+        if probe is None and self._is_forsaken(now_ns - beat_ns):
             self._end(None, f"no beat of the controller for {FORSAKEN_NS / NS_PER_S:g} s")
         if self._ending is not None and self._probe is None:
             self._let_go()
@@ -189,6 +201,7 @@ class Agent:
     def _carry_out(self, plan: Plan) -> None:
         assert self._run is not None
         self._seen_ns = self._now()
+        self._health.begin()
         position = plan.workers.index(self._identity.worker)
         self._engine.want_users(plan.in_flight_cap_of(position))
         self._probe = RunningProbe(
@@ -270,8 +283,11 @@ class Agent:
         self._work = gevent.spawn(work, *arguments)
 
     def _read_health(self) -> Health:
-        health = self._health()
+        health = self._health.read()
         return health if self._note is None else replace(health, note=self._note)
+
+    def _is_forsaken(self, silent_ns: int) -> bool:
+        return self._is_ready and self._ending is None and silent_ns > FORSAKEN_NS
 
     def _is_watched(self) -> bool:
         beat_ns = max(self._bus.beat_ns, self._seen_ns)

@@ -19,6 +19,7 @@ from workers.clients.tls import tls_of
 from workers.clock import NS_PER_S, Now, monotonic_ns
 from workers.headers import resolve_headers
 from workers.judge import Judge
+from workers.limits import Limits, Need, shortages
 from workers.order import CannotPrepare, Loaded, Order
 from workers.probe import Identity
 
@@ -30,6 +31,8 @@ START_S = 15.0
 """Of that, on_start of the first users."""
 FIRST_USERS = (10, 200)
 DEFAULT_LIMIT_S = 1.0
+IN_FLIGHT_LIMITS = 3.0
+"""As many of the longest latency limits, and `BEYOND_TIMEOUT_S`, of load may be in flight."""
 BEYOND_TIMEOUT_S = 2.0
 """The cap of arrivals in flight is that much load more than fits into the time-out."""
 
@@ -84,9 +87,11 @@ class Preparer:
         *,
         allowed: tuple[str, ...],
         environment: Mapping[str, str],
+        limits: Limits | None = None,
         now: Now = monotonic_ns,
     ) -> None:
         self.allowed = allowed
+        self._limits = limits or Limits()
         self.recorded: Recorded | None = None
         self._identity = identity
         self._engine = engine
@@ -152,11 +157,11 @@ class Preparer:
             error = self._engine.check(min(message.timeout_s, self._left_s(until_ns)))
         if error is not None:
             raise CannotPrepare(error)
-        warning = self._engine.start_slow(users_at_most(message), self._left_s(until_ns))
-        if warning is None:
-            return loaded
-        log.warning("run %s: %s", message.run, warning)
-        return replace(loaded, warnings=(*loaded.warnings, warning))
+        slow = self._engine.start_slow(users_at_most(message), self._left_s(until_ns))
+        warnings = (*((slow,) if slow else ()), *shortages(self._limits, need_of(message)))
+        for warning in warnings:
+            log.warning("run %s: %s", message.run, warning)
+        return replace(loaded, warnings=(*loaded.warnings, *warnings))
 
     def _left_s(self, until_ns: int) -> float:
         return max(0.0, (until_ns - self._now()) / NS_PER_S)
@@ -206,6 +211,23 @@ def judge_of(message: Prepare) -> Judge:
         return Judge([parse_objective(text) for text in message.objectives])
     except ObjectiveError as error:
         raise CannotPrepare(str(error)) from error
+
+
+def need_of(message: Prepare) -> Need:
+    """What this worker's share of the highest rate may want of the operating system.
+
+    As many users as may be in flight (`in_flight_cap` of the plans), each with a connection unless
+    the policy of the goal has fewer.
+    """
+    share_per_s = message.max_rate / len(message.workers)
+    limits = [parse_objective(text).limit_s or 0.0 for text in message.objectives]
+    longest_s = max(limits, default=0.0) or DEFAULT_LIMIT_S
+    users = math.ceil(share_per_s * (IN_FLIGHT_LIMITS * longest_s + BEYOND_TIMEOUT_S))
+    policy, targets = message.connections, len(message.targets)
+    if policy.most is not None:
+        users = min(users, policy.most * targets)
+    dials_per_s = share_per_s / policy.requests if policy.requests else 0.0
+    return Need(users, dials_per_s / targets, message.targets)
 
 
 def users_at_first(message: Prepare) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contract.arrivals import Due
 from contract.messages import DEAD_MAN_S, Drained, Plan
@@ -19,6 +19,7 @@ from workers.recorder import Recorder
 from workers.timer import Timer, make_timer
 
 END_OF_PLAN = "the plan's end"
+LAG_QUANTILE = 0.99
 LEASE_NS = round(DEAD_MAN_S * NS_PER_S)
 
 
@@ -109,11 +110,11 @@ class RunningProbe:
     def report(self, health: Health) -> Report:
         """Increments up to the last whole cadence."""
         self._reported = (self._now() - self._epoch_ns) // self._cadence_ns
-        return self._recorder.flush(self._reported * self._cadence_ns, health)
+        return _with_lag(self._recorder.flush(self._reported * self._cadence_ns, health))
 
     def last_words(self, health: Health) -> tuple[Report, Drained]:
         """The final report and what says that it is the final one."""
-        report = self._recorder.flush(self._now() - self._epoch_ns, health, final=True)
+        report = _with_lag(self._recorder.flush(self._now() - self._epoch_ns, health, final=True))
         drained = Drained(
             run=self.plan.run,
             fence=self.plan.fence,
@@ -167,6 +168,14 @@ class RunningProbe:
             through_index=0,
             totals=Ledger(),
         )
+
+
+def _with_lag(report: Report) -> Report:
+    """The report, its health naming the send lag of this worker alone."""
+    if not report.send_lag.count:
+        return report
+    lag_s = report.send_lag.quantile(LAG_QUANTILE)
+    return replace(report, health=replace(report.health, send_lag_p99_s=lag_s))
 
 
 def refusal(plan: Plan, *, epoch_ns: int, now_ns: int) -> str | None:

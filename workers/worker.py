@@ -9,22 +9,22 @@ import socket
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 from contract.messages import Hello
+from contract.redis_url import DEFAULT_PORT, place
 from contract.report import Health
-from workers import guard
+from contract.signing import FleetKey
+from workers import guard, health
 from workers.agent import Agent
 from workers.clock import RedisClock
 from workers.engine import Engine
 from workers.gate import Gate
-from workers.health import HealthProbe
-from workers.link import Link, address
+from workers.link import Link
 from workers.preparation import RATE_PER_S, Preparer
 from workers.probe import Identity
-from workers.process import raise_open_files, too_few_files
 from workers.waiting import at_most
 
 TICK_S = 0.02
@@ -47,6 +47,7 @@ class Options:
     allowed: tuple[str, ...]
     parent_pid: int | None = None
     leave_within_s: float = 0.0
+    key: FleetKey | None = None
 
 
 class Worker:
@@ -57,14 +58,14 @@ class Worker:
         self._identity = Identity(options.worker, uuid.uuid4().hex[:12])
         self._ending: str | None = None
         self._leave_at_s = math.inf
-        self._open_files = raise_open_files()
         self._guard = guard.install(())
         self._let_redis(options.redis_url)
         self._clock = RedisClock()
-        self._link = Link(options.redis_url, self._clock)
+        self._link = Link(options.redis_url, self._clock, options.key)
         self._gate = Gate()
         self._engine = Engine(self._gate, self._guard.names)
-        self._health = HealthProbe(self._clock)
+        redis_ports = _ports_of(options.redis_url)
+        self._health = health.watching(self._clock, lambda: self._engine.users, not_to=redis_ports)
         preparer = Preparer(
             self._identity,
             self._engine,
@@ -72,6 +73,7 @@ class Worker:
             self._link,
             allowed=options.allowed,
             environment=environment,
+            limits=self._health.limits,
         )
         self._agent = Agent(
             self._identity,
@@ -80,13 +82,13 @@ class Worker:
             self._gate,
             self._engine,
             preparer=preparer,
-            health=self._read_health,
+            health=self._health,
         )
         self._version = _version()
 
     def run(self) -> int:
         """Obey messages until told to stop; gives the exit status."""
-        log.info("worker %s serves Redis at %s", self._identity.worker, address(self._redis_url))
+        log.info("worker %s serves Redis at %s", self._identity.worker, place(self._redis_url))
         self._link.start(self._hello)
         try:
             while not self._may_leave():
@@ -142,19 +144,19 @@ class Worker:
             targets=self._options.allowed,
             run=self._agent.run,
             probe=self._agent.probe,
-            health=self._read_health() if self._agent.probe is None else Health(),
+            health=self._health.read() if self._agent.probe is None else Health(),
+            key_id="" if self._options.key is None else self._options.key.id,
         )
 
-    def _read_health(self) -> Health:
-        self._health.users = self._engine.users
-        note = too_few_files(self._open_files, self._engine.users)
-        health = self._health.read()
-        return health if note is None else replace(health, note=note)
-
     def _let_redis(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "unix":
-            self._guard.also(parts.hostname or "127.0.0.1", parts.port or 6379)
+        for port in _ports_of(url):
+            self._guard.also(urlsplit(url).hostname or "127.0.0.1", port)
+
+
+def _ports_of(url: str) -> tuple[int, ...]:
+    """The port that Redis is at, if it is at one."""
+    parts = urlsplit(url)
+    return () if parts.scheme == "unix" else (parts.port or DEFAULT_PORT,)
 
 
 def _version() -> str:

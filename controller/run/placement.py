@@ -60,16 +60,17 @@ def carry(members: Iterable[Member], wish: Wish) -> bool:
 def pick(free: Sequence[Member], wish: Wish) -> tuple[Member, ...]:
     """As few of `free` as carry the run, in the order of their names; all of them if they do not.
 
-    The machine that needs the fewest workers comes first, those the run has already before others.
-    Where no machine carries the run alone, whole machines are added, the strongest first.
+    What the run has it keeps, as far as it needs it. The machine that needs the fewest workers comes
+    first; where none carries the run alone, whole machines are added, the strongest first.
     """
-    alone = [best for crew in _by_host(free).values() if (best := _fewest(crew, wish)) is not None]
-    if alone:
-        chosen = min(alone, key=lambda best: (len(best), -_ours(best, wish), best[0].host))
-    else:
-        strongest = sorted(_by_host(free).values(), key=lambda crew: _strength(crew, wish))
-        row = [member for crew in strongest for member in _ranked(crew, wish)]
-        chosen = _fewest(row, wish, ranked=True) or row
+    ours = [member for member in free if member.run == wish.run]
+    chosen = None if ours else _on_one_machine(free, wish)
+    if chosen is None:
+        home = {member.host for member in ours}
+        others = [member for member in free if member.run != wish.run]
+        machines = sorted(_by_host(others).values(), key=lambda crew: _strength(crew, wish, home))
+        row = [m for crew in (ours, *machines) for m in _ranked(crew, wish)]
+        chosen = _fewest(row, wish) or row
     return tuple(sorted(chosen, key=lambda member: member.worker))
 
 
@@ -101,9 +102,16 @@ def may_begin(head: Wish, in_progress: Sequence[Wish], members: Iterable[Member]
     return carry((m for m in members if m.run in (None, head.run)), head)
 
 
-def _fewest(crew: Sequence[Member], wish: Wish, *, ranked: bool = False) -> list[Member] | None:
+def _on_one_machine(free: Sequence[Member], wish: Wish) -> list[Member] | None:
+    crews = (_fewest(_ranked(crew, wish), wish) for crew in _by_host(free).values())
+    able = [crew for crew in crews if crew is not None]
+    return min(able, key=lambda crew: (len(crew), crew[0].host), default=None)
+
+
+def _fewest(row: Sequence[Member], wish: Wish) -> list[Member] | None:
+    """The shortest beginning of `row` that carries the run."""
     chosen: list[Member] = []
-    for member in crew if ranked else _ranked(crew, wish):
+    for member in row:
         chosen.append(member)
         if carry(chosen, wish):
             return chosen
@@ -111,7 +119,7 @@ def _fewest(crew: Sequence[Member], wish: Wish, *, ranked: bool = False) -> list
 
 
 def _ranked(crew: Iterable[Member], wish: Wish) -> list[Member]:
-    return sorted(crew, key=lambda m: (m.run != wish.run, -_worth(m, wish), m.worker))
+    return sorted(crew, key=lambda member: (-_worth(member, wish), member.worker))
 
 
 def _by_host(members: Iterable[Member]) -> Mapping[str, list[Member]]:
@@ -121,12 +129,10 @@ def _by_host(members: Iterable[Member]) -> Mapping[str, list[Member]]:
     return hosts
 
 
-def _strength(crew: Sequence[Member], wish: Wish) -> tuple[float, float, str]:
-    return -_ours(crew, wish), -sum(_worth(member, wish) for member in crew), crew[0].host
-
-
-def _ours(crew: Iterable[Member], wish: Wish) -> int:
-    return sum(member.run == wish.run for member in crew)
+def _strength(crew: Sequence[Member], wish: Wish, home: set[str]) -> tuple[bool, float, str]:
+    """Machines that have workers of the run first, then those that send most."""
+    host = crew[0].host
+    return host not in home, -sum(_worth(member, wish) for member in crew), host
 
 
 def _worth(member: Member, wish: Wish) -> float:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract.arrivals import Law
 from contract.latency import Histogram
@@ -216,6 +218,21 @@ def test_a_share_by_weight_is_audited_by_its_own_count() -> None:
     assert report is not None
     assert (report.unaccounted, report.totals.scheduled) == (0, 200)
     assert owed[0] > 2 * owed[1] > 0
+
+
+@given(st.tuples(*[st.integers(1, 4096)] * 2), st.integers(0, 900), st.integers(0, 900))
+def test_what_a_lost_worker_owed_is_its_own_beyond_its_last_report(
+    weights: tuple[int, int], through: int, further: int
+) -> None:
+    plan = replace(a_plan(), weights=weights)
+    merge = Merge(plan, BOOTS, epoch_s=0.0)
+    merge.take(a_report("w1", 1, through_index=through), 0.26)
+    merge.take(a_report("w0", 1, through_index=through + further), 0.26)
+    merge.lose("w1", "went away")
+    report = merge.pop(0.3)
+    assert report is not None
+    own = [plan.shares().owed(1, below) for below in (through, through + further)]
+    assert report.owed == (("w1", through, own[1] - own[0]),)
 
 
 def test_silence_counts_from_the_epoch_for_a_worker_not_heard_yet(merge: Merge) -> None:

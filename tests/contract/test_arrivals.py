@@ -224,6 +224,14 @@ def test_a_profile_of_the_rate_itself_changes_no_time() -> None:
     assert np.abs(flat.times() - schedule().times()).max() <= 1
 
 
+@pytest.mark.parametrize("profile", [(), ((0.0, 1e-9), (1e12, 1e-9))])
+def test_a_rate_at_which_nothing_comes_for_centuries_is_no_overflow(profile: Any) -> None:
+    slow = schedule(rate=1e-9 if not profile else 1.0, duration_s=1e9, profile=profile)
+    due_ns = slow._over_time().due_ns(np.array([0.5, 5.0, 500.0]))
+    assert due_ns[0] == pytest.approx(5e17)
+    assert due_ns[1:].tolist() == [2**62, 2**62]
+
+
 def test_after_a_profile_that_ends_at_nothing_nothing_is_due() -> None:
     times = schedule(profile=((0.0, 1.0), (50.0, 0.0))).times() / 1e9
     assert 45 < times[-1] < 50

@@ -48,7 +48,14 @@ def a_report(sequence: int = 3) -> Report:
         send_lag=Histogram.of([0.0001]),
         requests=8,
         errors=(("HTTP 503", 1),),
-        health=Health(cpu_ratio=0.4, note="short of files"),
+        health=Health(
+            cpu_ratio=0.4,
+            note="short of files",
+            send_lag_p99_s=0.02,
+            refused=(("EMFILE", 212), ("ECONNREFUSED", 1)),
+            rss_bytes=120_000_000,
+            busiest="10.0.0.5:80",
+        ),
         replicas=("pod-7",),
     )
 

@@ -55,6 +55,19 @@ def test_up_to_2000_workers_of_any_weight_own_each_index_once(count: int, seed: 
     assert np.array_equal(np.sort(owned), np.arange(5 * CHUNK, 6 * CHUNK))
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.lists(st.floats(1.0, 1e5), min_size=1, max_size=30), min_size=2, max_size=5))
+def test_fleets_that_change_from_probe_to_probe_own_each_index_once_in_each(
+    fleets: list[list[float]],
+) -> None:
+    due_ns = np.arange(CHUNK, dtype=np.int64)
+    for probe, rates in enumerate(fleets):
+        shares = shares_of(shares_for(rates), len(rates), (1, probe))
+        owned = np.concatenate([shares.own(p, CHUNK, due_ns)[0] for p in range(len(rates))])
+        assert np.array_equal(np.sort(owned), np.arange(CHUNK, 2 * CHUNK))
+        assert sum(shares.owed(p, 2 * CHUNK) for p in range(len(rates))) == 2 * CHUNK
+
+
 def test_the_share_of_a_worker_is_that_of_the_schedule() -> None:
     shares = hashed((4096, 1000, 3000))
     for position in range(3):

@@ -46,8 +46,11 @@ def test_the_machine_that_carries_it_alone_goes_before_two_that_share() -> None:
 
 def test_what_a_run_has_it_keeps() -> None:
     mine = fleet(("w2", "h", 100.0), run="r1")
-    others = fleet(("w1", "h", 100.0), ("w3", "g", 100.0))
-    assert names(pick((*others, *mine), wish(rate_per_s=40.0))) == ["w2"]
+    others = fleet(("w1", "h", 100.0), ("w3", "g", 100.0), ("w4", "g", 900.0))
+    free = (*others, *mine)
+    assert names(pick(free, wish(rate_per_s=40.0))) == ["w2"]
+    assert names(pick(free, wish(rate_per_s=90.0))) == ["w1", "w2"]  # of the same machine
+    assert names(pick(free, wish(rate_per_s=200.0))) == ["w1", "w2", "w4"]
 
 
 def test_a_user_that_costs_more_gets_more_workers() -> None:

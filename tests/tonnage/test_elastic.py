@@ -156,7 +156,14 @@ def test_a_stack_grows_to_the_cores_less_one_or_to_the_operators_ceiling(
     assert controller_environment(limits, environment) == {
         "TONNAGE_FLEET_CEILING": str(expected.ceiling),
         "TONNAGE_FLEET_WITHIN": "20s",
+        "TONNAGE_RUNS_AT_ONCE": "1",
     }
+
+
+def test_what_the_operator_sets_goes_before_what_suits_one_machine() -> None:
+    given = {"TONNAGE_RUNS_AT_ONCE": "3", "TONNAGE_FLEET_WITHIN": "5s"}
+    told = controller_environment(Bounds(1, 1, 1), given)
+    assert told == given | {"TONNAGE_FLEET_CEILING": "1"}
 
 
 def test_a_ceiling_that_is_no_number_is_named() -> None:

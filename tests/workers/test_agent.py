@@ -102,6 +102,19 @@ def test_a_plan_is_carried_out_reported_each_cadence_and_drained_at_its_end(scen
     assert all(r.totals.balanced for r in reports)
 
 
+def test_who_watches_the_process_hears_when_a_probe_begins_and_when_there_is_none(
+    scene: Scene,
+) -> None:
+    scene.prepared()
+    scene.pass_time(0.1)
+    scene.agent.obey(scene.plan(duration_s=Seconds(1.0)))
+    assert scene.watch.told == ["rest", "begin"]
+    scene.pass_time(1.0)
+    assert scene.watch.told == ["rest", "begin"]
+    scene.pass_time(1.0)
+    assert scene.watch.told == ["rest", "begin", "rest"]
+
+
 def test_a_share_by_weight_is_sent_and_capped_by_the_weight(scene: Scene) -> None:
     scene.prepared()
     plan = scene.plan(weights=(4096, 1024))

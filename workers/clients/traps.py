@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import lru_cache, wraps
+from http.cookiejar import CookieJar
 from typing import Any, Final
 
 import geventhttpclient.client
@@ -42,6 +43,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from workers.clients import stock
 from workers.clients.liveness import is_alive
+from workers.clients.quick import QuickSocket, QuietJar
 from workers.clients.stock import IN_FORCE
 from workers.extra_sends import count_extra_send
 
@@ -77,6 +79,19 @@ def _is_socket_alive(_original: Function) -> Function:
         return sock is not None and is_alive(sock._sock) and not IN_FORCE.has_gone(sock)
 
     return is_socket_alive
+
+
+def _create_tcp_socket(_original: Function) -> Function:
+    return lambda _pool, family, kind, protocol: QuickSocket(family, kind, protocol)
+
+
+def _agent(original: Function) -> Function:
+    def init(agent: LocustUserAgent, *args: Any, **options: Any) -> None:
+        if type(jar := options.get("cookiejar")) is CookieJar:
+            jar.__class__ = QuietJar
+        original(agent, *args, **options)
+
+    return init
 
 
 def _iter_lines(_original: Function) -> Function:
@@ -148,10 +163,13 @@ def _fast_request(original: Function) -> Function:
 
 def _sets(user: object, name: str) -> bool:
     """Whether the locustfile's own class, or the user itself, sets what FastHttpUser defaults."""
-    if user is None:
-        return False
-    kinds = [kind for kind in type(user).__mro__ if kind is not FastHttpUser]
-    return name in vars(user) or any(name in vars(kind) for kind in kinds)
+    kind: Any = type(user)
+    return user is not None and (name in vars(user) or _class_sets(kind, name))
+
+
+@lru_cache(maxsize=256)
+def _class_sets(kind: Any, name: str) -> bool:
+    return any(name in vars(base) for base in kind.__mro__ if base is not FastHttpUser)
 
 
 def _urlopen(original: Function) -> Function:
@@ -239,8 +257,10 @@ def _make_request(original: Function) -> Function:
 
 _FIXES: Final[tuple[tuple[Any, str, Callable[[Function], Function]], ...]] = (
     (ConnectionPool, "_is_socket_alive", _is_socket_alive),
+    (ConnectionPool, "_create_tcp_socket", _create_tcp_socket),
     (ConnectionPool, "return_socket", stock.return_socket),
     (FastHttpSession, "__init__", stock.fast_session),
+    (LocustUserAgent, "__init__", _agent),
     (FastHttpSession, "iter_lines", _iter_lines),
     (geventhttpclient.client, "_may_retry_after_send_error", _never_again),
     (HTTPClient, "_wait_for_continue_response", _wait_for_continue),

@@ -71,6 +71,15 @@ class HealthShown(Shown):
     clock_error_us: int
     users: int
     note: str | None
+    gc_s: Annotated[float, Field(description="In garbage collection since the last hello.")]
+    refused: Annotated[
+        list[tuple[str, int]], Field(description="Connects that failed, by errno, since then.")
+    ]
+    ports_ratio: Annotated[float, Field(description="Of the local ports, to one address.")]
+    retransmits: Annotated[int, Field(description="TCP segments sent again since then.")]
+    throttled_s: Annotated[float, Field(description="Stopped by a CPU quota since then.")]
+    waited_s: Annotated[float, Field(description="Waited for a core since then.")]
+    rss_bytes: Annotated[int, Field(description="Memory of the process.")]
 
 
 class WorkerShown(Shown):
