@@ -50,7 +50,7 @@ def driving(kind: type[User], host: str) -> Iterator[Driven]:
         _close(driven.user)
         connecting.close()
         if getattr(kind, "tonnage_connecting", None) is connecting:
-            del kind.tonnage_connecting
+            delattr(kind, "tonnage_connecting")
 
 
 def _text(error: object) -> str | None:

@@ -24,7 +24,7 @@ from workers.clients.tls import Tls
 Function = Callable[..., Any]
 
 
-class InForce:
+class Standing:
     """The policy of the run that is loaded; without one the clients do as they always do."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class InForce:
         self._gone = self._seen - names.addresses
 
 
-IN_FORCE: Final = InForce()
+IN_FORCE: Final = Standing()
 
 
 def unheard(policy: Connections, classes: Iterable[type[User]]) -> Iterator[str]:
