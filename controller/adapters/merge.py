@@ -19,7 +19,17 @@ from itertools import zip_longest
 
 from contract.latency import Histogram
 from contract.messages import Drained, Plan
-from contract.report import FATES, DueBucket, FleetReport, Health, InFlight, Ledger, Report
+from contract.report import (
+    FATES,
+    Connected,
+    DueBucket,
+    FleetReport,
+    Health,
+    InFlight,
+    Ledger,
+    Report,
+)
+from controller.adapters.merge_connections import merged_connections, merged_phases
 from controller.adapters.merge_ticks import Ticks
 from controller.ports import Burden
 
@@ -55,6 +65,7 @@ class _Source:
     lost: str | None = None
     through_index: int = 0
     owed: int = 0
+    connections: tuple[Connected, ...] = ()
 
     @property
     def awaited(self) -> bool:
@@ -193,6 +204,8 @@ class Merge:
             owed=tuple(
                 (w, s.through_index, s.owed) for w, s in sorted(self._sources.items()) if s.lost
             ),
+            phases=merged_phases(reports),
+            connections=merged_connections(reports, (s.connections for s in alive.values())),
         )
         for source in self._sources.values():
             source.pending.clear()
@@ -217,6 +230,7 @@ def _take_report(source: _Source, report: Report, owes: int) -> None:
     source.totals = report.totals
     source.in_flight = report.in_flight
     source.health = report.health
+    source.connections = report.connections
     source.final = report.final
     source.pending.append(report)
     source.requests += report.requests

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from contract.latency import Histogram
-from contract.report import BUCKET_NS, DueBucket, FleetReport, InFlight, Ledger, Tick
+from contract.report import BUCKET_NS, Connected, DueBucket, FleetReport, InFlight, Ledger, Tick
 from contract.units import Rate, Seconds
+from controller.search.connected import added, joined
 from controller.search.estimate import Belief
 from controller.search.goal import Goal
 from controller.search.probe import Probe
@@ -115,6 +116,8 @@ class Tally:
     lost: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
     unaccounted: int = 0
+    phases: tuple[tuple[str, Histogram], ...] = ()
+    connections: tuple[Connected, ...] = ()
 
     @property
     def known_bad(self) -> tuple[int, ...]:
@@ -171,6 +174,8 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         lost=tuple(dict.fromkeys((*tally.lost, *report.lost))),
         late=report.late,
         unaccounted=tally.unaccounted + report.unaccounted,
+        phases=joined(tally.phases, report.phases),
+        connections=added(tally.connections, report.connections),
     )
 
 
