@@ -39,6 +39,7 @@ class Hello:
     """A worker is there. `run` names the run it is prepared for; `targets` its own allow-list.
 
     `rate_per_s` is what it believes it can send (a static figure until it tests itself).
+    `key_id` is the id of its fleet key (contract.signing), empty when it has none.
     """
 
     worker: str
@@ -51,6 +52,7 @@ class Hello:
     run: str | None = None
     probe: int | None = None
     health: Health = field(default_factory=Health)
+    key_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from types import FrameType
 
 import uvicorn
 
+from contract.signing import key_of
 from controller.adapters.control_link import ControlLink
 from controller.adapters.http_advisor import HttpAdvisor
 from controller.adapters.leases import RedisRoster
@@ -139,8 +140,11 @@ async def database(settings: Settings) -> AsyncIterator[SqlStore]:
 
 @asynccontextmanager
 async def _link(settings: Settings) -> AsyncIterator[ControlLink]:
+    key = settings.fleet_key
     try:
-        link = ControlLink(settings.redis_url.get_secret_value())
+        link = ControlLink(
+            settings.redis_url.get_secret_value(), key_of(key.get_secret_value()) if key else None
+        )
     except ValueError as error:
         raise SettingsInvalid(
             "redis_url: it cannot be read: write redis://HOST:PORT/0, with :PASSWORD@ before "

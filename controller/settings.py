@@ -9,6 +9,8 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from contract.redis_url import refusal
+from contract.signing import key_of
 from contract.units import parse_duration
 
 _MIN_TOKEN_LENGTH = 16
@@ -31,6 +33,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8411
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    fleet_key: SecretStr | None = None
     database_url: SecretStr = SecretStr("sqlite:///tonnage.sqlite")
     port_file: Path | None = None
     token: SecretStr | None = None
@@ -65,6 +68,22 @@ class Settings(BaseSettings):
             if not (host and colon and port.isdecimal()) or "/" in entry:
                 raise ValueError(f"{entry!r} is not HOST:PORT: write one such as ranker:8000")
         return tuple(entry.lower() for entry in value)
+
+    @field_validator("fleet_key")
+    @classmethod
+    def _usable(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value and key_of(value.get_secret_value()) else None
+
+    @model_validator(mode="after")
+    def _no_open_redis(self) -> Settings:
+        try:
+            url = self.redis_url.get_secret_value()
+            refused = refusal(url, has_key=self.fleet_key is not None)
+        except ValueError:  # told by who connects
+            return self
+        if refused is not None:
+            raise ValueError(refused)
+        return self
 
     @model_validator(mode="after")
     def _token_beyond_loopback(self) -> Settings:

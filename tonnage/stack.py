@@ -14,6 +14,7 @@ The stack's owner calls `check` about twice a second from the main thread; leavi
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import sys
 import time
@@ -24,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from contract.signing import KEY_VARIABLE
 from tonnage import elastic, redis_server
 from tonnage.child import Child
 from tonnage.client import Controller, Unreachable
@@ -66,6 +68,7 @@ class Stack:
         self._leaving: list[Child] = []
         self._elastic: elastic.Elastic | None = None
         self._redis_url = ""
+        self._fleet_key = os.environ.get(KEY_VARIABLE) or secrets.token_hex(32)
         self._deaths: dict[str, list[float]] = {}
         self._redis: redis_server.RedisServer | None = None
         self.controller = Controller("")
@@ -145,7 +148,7 @@ class Stack:
         argv = ["workers", "--id", self._worker(index), "--parent-pid", str(os.getpid())]
         for target in self._options.allow_targets:
             argv += ["--allow", target]
-        self.start_child(f"worker-{index}", argv, {"TONNAGE_REDIS_URL": self._redis_url})
+        self.start_child(f"worker-{index}", argv, self._shared())
 
     def _follow(self, follower: elastic.Elastic) -> None:
         """Start and end workers as the runs need them."""
@@ -188,13 +191,14 @@ class Stack:
         argv = ["controller", "serve", "--host", "127.0.0.1", "--port", str(port)]
         for target in self._options.allow_targets:
             argv += ["--allow-target", target]
-        env = {
-            "TONNAGE_REDIS_URL": self._redis_url,
-            "TONNAGE_DATABASE_URL": f"sqlite:///{database}",
-        }
+        env = self._shared() | {"TONNAGE_DATABASE_URL": f"sqlite:///{database}"}
         self.start_child("controller", argv, env | fleet, niceness=CONTROLLER_NICENESS)
         self._wait("the controller", self._controller_ready, "controller")
         self.say("the controller is up")
+
+    def _shared(self) -> dict[str, str]:
+        """What controller and workers have in common, and nobody else; never logged."""
+        return {"TONNAGE_REDIS_URL": self._redis_url, KEY_VARIABLE: self._fleet_key}
 
     def _controller_ready(self) -> bool:
         try:

@@ -3,7 +3,8 @@
     python -m workers [--id w1] [--redis-url URL] [--allow HOST:PORT]... [--parent-pid PID]
                       [--leave-within SECONDS]
 
-The Redis URL may hold a password: TONNAGE_REDIS_URL keeps it out of the process list.
+The Redis URL may hold a password: TONNAGE_REDIS_URL keeps it out of the process list. A Redis on
+another host takes TONNAGE_FLEET_KEY as well.
 """
 
 from gevent import monkey
@@ -21,12 +22,13 @@ from collections.abc import Sequence  # noqa: E402
 
 import gevent  # noqa: E402
 
+from contract.redis_url import SCHEMES, refusal  # noqa: E402
+from contract.signing import KEY_VARIABLE, FleetKey, KeyInvalid, key_of  # noqa: E402
 from workers.guard import AllowListError, parse_target  # noqa: E402
 from workers.process import end_with_parent  # noqa: E402
 from workers.worker import Options, Worker  # noqa: E402
 
 REDIS_URL = "TONNAGE_REDIS_URL"
-SCHEMES = ("redis://", "rediss://", "unix://")
 BAD_ARGUMENTS = 2
 LONGEST_LEAVE_S = 3_600.0
 
@@ -68,6 +70,7 @@ def read_options(argv: Sequence[str] | None) -> Options:
         parser.error(f"no Redis: set {REDIS_URL} or give --redis-url redis://HOST:PORT")
     if not given.redis_url.startswith(SCHEMES):
         parser.error("the Redis URL must begin with redis://, rediss:// or unix://")
+    key = _key(parser, given.redis_url)
     for target in given.allow:
         try:
             parse_target(target)
@@ -77,7 +80,20 @@ def read_options(argv: Sequence[str] | None) -> Options:
     if not 0.0 <= given.leave_within <= LONGEST_LEAVE_S:
         parser.error(f"--leave-within: {given.leave_within:g} is not in 0 to {LONGEST_LEAVE_S:g}")
     allowed = tuple(given.allow)
-    return Options(given.redis_url, worker, allowed, given.parent_pid, given.leave_within)
+    return Options(given.redis_url, worker, allowed, given.parent_pid, given.leave_within, key)
+
+
+def _key(parser: argparse.ArgumentParser, redis_url: str) -> FleetKey | None:
+    try:
+        key = key_of(os.environ.get(KEY_VARIABLE))
+        refused = refusal(redis_url, has_key=key is not None)
+    except KeyInvalid as error:
+        parser.error(str(error))
+    except ValueError as error:
+        parser.error(f"the Redis URL cannot be read: {error}")
+    if refused is not None:
+        parser.error(refused)
+    return key
 
 
 if __name__ == "__main__":

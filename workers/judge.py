@@ -8,8 +8,11 @@ timed out, failed before any request ended, or was shed counts for every objecti
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from contract.objectives import Objective
 from workers.clock import NS_PER_S
+from workers.columns import Floats, Ints
 from workers.permit import FAILED, TIMED_OUT, Permit
 
 _FROM_DUE = ("response_time", "e2e")
@@ -34,6 +37,10 @@ class Judge:
         ]
         self._unnamed = _mask(objectives, lambda o: o.request_name is None)
         self._latency_mask = _mask(objectives, lambda o: o.limit_s is not None)
+        self.is_plain = not self._named and all(
+            name is None and metric not in _PHASES for _, name, metric, _ in self._latency
+        )
+        """Every objective is of all requests, and none of a phase of them."""
         self._goodput = _mask(objectives, lambda o: o.kind == "goodput")
         self._age_limits = [
             (bit, metric in _FROM_DUE, limit)
@@ -90,6 +97,24 @@ class Judge:
         if bad & self._latency_mask:
             bad |= self._goodput
         return judged, bad & judged
+
+    def verdicts(self, response_s: Floats, service_s: Floats) -> Ints:
+        """Masks of what arrivals of one good request each are bad for; of a plain judge."""
+        bad: Ints = np.zeros(len(response_s), dtype=np.int64)
+        for bit, _, metric, limit_s in self._latency:
+            measured = response_s if metric in _FROM_DUE else service_s
+            bad[~(measured <= limit_s)] |= bit
+        bad[bad & self._latency_mask != 0] |= self._goodput
+        return bad
+
+    def overdue(self, due_ns: Ints, start_ns: Ints, now_ns: int) -> Ints:
+        """As `over_limit`, of arrivals in flight of which no request has ended."""
+        over: Ints = np.zeros(len(due_ns), dtype=np.int64)
+        for bit, from_due, limit_s in self._age_limits:
+            since_ns = due_ns if from_due else start_ns
+            over[now_ns - since_ns > limit_s * NS_PER_S] |= bit
+        over[over & self._latency_mask != 0] |= self._goodput & self._unnamed
+        return over
 
     def over_limit(self, permit: Permit, now_ns: int) -> int:
         """Mask of the latency and goodput objectives an arrival in flight has already broken.

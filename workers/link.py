@@ -11,7 +11,6 @@ import logging
 import random
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import gevent
 import redis
@@ -20,9 +19,10 @@ from gevent.queue import Empty, Queue
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from contract import keys
+from contract import keys, signing
 from contract.codec import ContractError, Message, decode, encode
-from contract.messages import Hello
+from contract.messages import Hello, Plan, Prepare, Stop
+from contract.redis_url import place
 from workers.clock import NS_PER_S, RedisClock, monotonic_ns
 from workers.outbox import Outbox, Reply
 from workers.waiting import at_most
@@ -150,7 +150,7 @@ class Speaker:
 class Link:
     """Keeps both connections alive in greenlets of its own."""
 
-    def __init__(self, url: str, clock: RedisClock) -> None:
+    def __init__(self, url: str, clock: RedisClock, key: signing.FleetKey | None = None) -> None:
         self.run: str | None = None
         self.beat_ns = 0
         self._url = url
@@ -161,7 +161,8 @@ class Link:
         self._inbox: Queue[Message] = Queue()
         self._wanted = Event()
         self._listening = Event()
-        self._beat: bytes | None = None
+        self._door = signing.Door(key)
+        self._beat: int | None = None
         self._hello: Callable[[], Hello] | None = None
         self._greenlets: list[gevent.Greenlet[..., None]] = []
 
@@ -192,7 +193,8 @@ class Link:
     def watch(self, run: str | None) -> None:
         """Read the beats of `run` from now on; `beat_ns` is when the last new one came."""
         if run != self.run:
-            self.run, self._beat, self.beat_ns = run, None, 0
+            self.run, self.beat_ns = run, 0
+        self._beat = None
         self._wanted.set()
 
     def artefact(self, sha256: str) -> bytes | None:
@@ -215,7 +217,7 @@ class Link:
                     self._outbox.confirm(len(replies))
                 speaker.forget(worker)
             except (LinkLost, OSError) as error:
-                log.warning("left without a word: Redis at %s: %s", address(self._url), error)
+                log.warning("left without a word: Redis at %s: %s", place(self._url), error)
         for connection in (speaker, self._speaker, self._reader):
             connection.close()
 
@@ -232,7 +234,7 @@ class Link:
                 work(succeeds)
             except (LinkLost, OSError) as error:
                 if not failures:
-                    log.warning("%s: Redis at %s: %s", trouble, address(self._url), error)
+                    log.warning("%s: Redis at %s: %s", trouble, place(self._url), error)
                 failures += 1
                 _back_off(failures)
 
@@ -245,9 +247,14 @@ class Link:
             succeeds()
 
     def _take(self, data: bytes) -> None:
+        now_us = self._clock.redis_us(monotonic_ns()) if self._clock.known else None
         try:
-            self._inbox.put(decode(data))
-        except ContractError as error:
+            data, sent_us = self._door.control(data, now_us)
+            message = decode(data)
+            if isinstance(message, Prepare | Plan | Stop):
+                self._door.admit(message.run, sent_us)
+            self._inbox.put(message)
+        except (ContractError, signing.Untrusted) as error:
             log.warning("a control message was ignored: %s", error)
 
     def _talk(self, succeeds: Callable[[], None]) -> None:
@@ -273,15 +280,12 @@ class Link:
                 self._wanted.wait(POLL_S)
 
     def _see(self, run: str | None, beat: bytes | None) -> None:
-        if run is not None and run == self.run and beat is not None and beat != self._beat:
-            self._beat = beat
+        if run is None or run != self.run or beat is None:
+            return
+        number = self._door.beat(run, beat)
+        if number is not None and (self._beat is None or number > self._beat):
+            self._beat = number
             self.beat_ns = monotonic_ns()
-
-
-def address(url: str) -> str:
-    """HOST:PORT of a Redis URL, without its password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or '127.0.0.1'}:{parts.port or 6379}"
 
 
 def _order(entry: bytes) -> tuple[int, int]:

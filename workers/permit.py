@@ -39,35 +39,35 @@ class Permit:
     """One arrival; times are monotonic ns, masks have one bit per objective."""
 
     __slots__ = (
+        "answered_ns",
         "bad",
-        "bucket",
         "covered",
         "due_ns",
-        "end_ns",
         "failed",
         "greenlet",
         "index",
         "outcome",
         "recorder",
         "requests",
+        "service_s",
         "start",
         "start_ns",
     )
 
-    def __init__(self, index: int, due_ns: int, bucket: int, recorder: Recorder) -> None:
+    def __init__(self, index: int, due_ns: int, recorder: Recorder) -> None:
         self.index = index
         self.due_ns = due_ns
-        self.bucket = bucket
         self.recorder = recorder
         self.greenlet: Any = None
         self.start = PENDING
         self.outcome = OPEN
         self.start_ns = 0
-        self.end_ns = 0
         self.requests = 0
         self.failed = False
         self.covered = 0
         self.bad = 0
+        self.answered_ns = 0  # of the first request, when there is nothing to say of it but times
+        self.service_s = 0.0
 
 
 def current_permit() -> Permit | None:

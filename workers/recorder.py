@@ -1,8 +1,8 @@
 """What became of every arrival of a probe, counted so that no report can lose one?
 
-The hot path only appends: permits as they are released, permits as they end, times of requests.
-A flush counts. Arrivals enter the ledger in the order of their index, so that all below
-`through_index` are in it and none above: one that waits for a user holds back those behind it.
+The hot path leaves its marks on permits and appends them; `settle` turns them into columns, a flush
+counts. Arrivals enter the ledger in the order of their index, so that all below `through_index` are
+in it and none above: one that waits for a user holds back those behind it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import gevent
+import numpy as np
 
 from contract.latency import LONGEST_S, Histogram
 from contract.report import BUCKET_NS, Health, InFlight, Ledger, Report
 from workers.clock import NS_PER_S, Now, monotonic_ns
+from workers.columns import Floats, Ints, Starts, Times, counted
+from workers.in_flight import in_flight_of
 from workers.judge import Judge
 from workers.permit import (
     CANCELLED,
@@ -30,6 +33,7 @@ from workers.permit import (
     TIMED_OUT,
     Permit,
 )
+from workers.phases import Phases
 from workers.slices import Slice
 from workers.ticks import Replicas, ticks_of
 
@@ -62,14 +66,19 @@ class Recorder:
         self._epoch_ns = epoch_ns
         self._now = now
         self._released: deque[Permit] = deque()
-        self._ended: list[Permit] = []
-        self._open: dict[int, Permit] = {}
-        self._starts: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self._answered: list[Permit] = []  # with a first request of which only times are to be told
+        self._done: list[Permit] = []  # ended well after that one request
+        self._ended: list[Permit] = []  # ended in any other way
+        self._open: list[Permit] = []  # entered as sent; those that have ended leave at a flush
+        self._starts: list[Starts] = []
+        self._times: list[Times] = []
+        self._verdicts: list[Ints] = []
         self._ends: defaultdict[tuple[int, int, int, int], int] = defaultdict(int)
         self._slices: dict[int, Slice] = {}
         self._ticks: list[tuple[int, bool, int]] = []
         self._replicas = Replicas()
-        self._lags_s: list[float] = []
+        self._phases = Phases()
+        self._in_flight = 0
         self._totals: Counter[str] = Counter()
         self._requests = 0
         self._through_index = 0
@@ -77,11 +86,11 @@ class Recorder:
     @property
     def totals(self) -> Ledger:
         """What the reports so far say of the probe; as of a flush."""
-        return Ledger(**self._totals, in_flight=len(self._open), extra_sends=self.extra_sends)
+        return Ledger(**self._totals, in_flight=self._in_flight, extra_sends=self.extra_sends)
 
     def permit(self, index: int, due_ns: int) -> Permit:
         """A new arrival, due `due_ns` after the epoch; call in the order of indices."""
-        permit = Permit(index, self._epoch_ns + due_ns, due_ns // BUCKET_NS, self)
+        permit = Permit(index, self._epoch_ns + due_ns, self)
         self._released.append(permit)
         return permit
 
@@ -102,6 +111,10 @@ class Recorder:
         if not 0 <= service_s <= LONGEST_S:  # a client that did not measure it
             service_s = (now_ns - permit.start_ns) / NS_PER_S
         first = not permit.requests
+        if first and error is None and replica is None and self._judge.is_plain:
+            permit.requests, permit.answered_ns, permit.service_s = 1, now_ns, service_s
+            self._answered.append(permit)
+            return
         permit.requests += 1
         response_s = (now_ns - permit.due_ns) / NS_PER_S if first else service_s
         self._judge.request(permit, name, (response_s, service_s), phases)
@@ -111,7 +124,7 @@ class Recorder:
         self._requests += 1
         place = 0 if replica is None else self._replicas.place(replica)
         self._ticks.append((now_ns, error is not None, place))
-        times = self._slice(permit.bucket)
+        times = self._slice_of(permit)
         times.response_s.append(response_s)
         times.service_s.append(service_s)
 
@@ -122,24 +135,32 @@ class Recorder:
         """
         if permit.outcome != OPEN:
             return
-        now_ns = self._now()
+        if permit.answered_ns and permit.requests == 1 and error is None:
+            permit.outcome = SUCCEEDED
+            self._done.append(permit)
+            return
         if not permit.requests:
-            self.request(permit, None, (now_ns - permit.start_ns) / NS_PER_S, error=error)
+            age_s = (self._now() - permit.start_ns) / NS_PER_S
+            self.request(permit, None, age_s, error=error)
             permit.requests = int(error is None)  # a failure before any request is everybody's
         elif error is not None:
             self.count_error(error)
         failed = permit.failed or error is not None
-        self._close(permit, FAILED if failed else SUCCEEDED, now_ns)
+        self._close(permit, FAILED if failed else SUCCEEDED)
 
     def time_out(self, permit: Permit) -> None:
         """`permit` reached its time-out; when none of its requests ended, its age is counted."""
         now_ns = self._now()
         self.count_error("timed out")
         if not permit.requests:
-            times = self._slice(permit.bucket)
+            times = self._slice_of(permit)
             times.response_s.append((now_ns - permit.due_ns) / NS_PER_S)
             times.service_s.append((now_ns - permit.start_ns) / NS_PER_S)
-        self._close(permit, TIMED_OUT, now_ns)
+        self._close(permit, TIMED_OUT)
+
+    def phase(self, name: str, seconds: float) -> None:
+        """A phase of a request took `seconds`."""
+        self._phases.add(name, seconds)
 
     def count_error(self, kind: str, sample: str = "") -> None:
         if kind not in self.samples and len(self.samples) >= KINDS_KEPT:
@@ -153,90 +174,142 @@ class Recorder:
         What it says is fixed at once; putting it together lets others run in between.
         """
         self.settle()
-        self._sort_into_slices()
+        times, lags_s = self._sort_into_slices()
         report = replace(
             self._header,
             through_ns=max(0, through_ns),
             through_index=self._through_index,
             totals=self.totals,
-            in_flight=self._in_flight(self._now()),
+            in_flight=self._still_open(self._now()),
             requests=self._requests,
             errors=tuple(self.errors.most_common(KINDS_REPORTED)),
             health=health,
             final=final,
             replicas=self._replicas.names,
         )
-        slices, ticks, lags_s = self._slices, self._ticks, self._lags_s
-        self._slices, self._ticks, self._lags_s = {}, [], []
+        slices, ticks = self._slices, self._ticks
+        self._slices, self._ticks = {}, []
         self._requests = 0
         self.errors = Counter()
         buckets = []
         for index in sorted(slices):
             buckets.append(slices[index].bucket(index))
             gevent.sleep(0)
+        plain_ns = times.ended_ns if times is not None else np.empty(0, dtype=np.int64)
         return replace(
             report,
             buckets=tuple(buckets),
-            ticks=ticks_of(ticks, self._epoch_ns),
-            send_lag=Histogram.of(lags_s),
+            ticks=ticks_of(ticks, plain_ns, self._epoch_ns),
+            send_lag=Histogram.of(np.concatenate(lags_s) if lags_s else ()),
         )
 
-    def _close(self, permit: Permit, outcome: int, now_ns: int) -> None:
+    def settle(self) -> None:
+        """Enter into the ledger what can be; often, so that no flush has much to do."""
+        released, epoch_ns = self._released, self._epoch_ns
+        decided = []
+        while released and released[0].start != PENDING:
+            decided.append(released.popleft())
+        if decided:
+            self._through_index = decided[-1].index + 1
+            self._starts.append(Starts.of(decided, epoch_ns))
+            self._open += [permit for permit in decided if permit.start == SENT]
+        if self._answered:
+            self._times.append(Times.of(self._answered, epoch_ns))
+            self._answered = []
+        done, self._done = self._entered(self._done)
+        if done:
+            self._verdicts.append(self._verdicts_of(done))
+        ended, self._ended = self._entered(self._ended)
+        for permit in ended:
+            if permit.answered_ns:
+                self._judge_first(permit)
+            judged, bad = self._judge.verdict(permit)
+            self._ends[self._bucket(permit), permit.outcome, judged, bad] += 1
+
+    def _entered(self, permits: list[Permit]) -> tuple[list[Permit], list[Permit]]:
+        """Those whose start is in the ledger, and those behind one whose start is not decided."""
+        through = self._through_index
+        later = [permit for permit in permits if permit.index >= through]
+        return ([p for p in permits if p.index < through] if later else permits), later
+
+    def _verdicts_of(self, done: list[Permit]) -> Ints:
+        """Columns of slice and mask of arrivals of one good request."""
+        times = Times.of(done, self._epoch_ns)
+        bad = self._judge.verdicts(times.response_s, times.service_s)
+        columns: Ints = np.stack([times.bucket, bad])
+        return columns
+
+    def _judge_first(self, permit: Permit) -> None:
+        """Judge a request of which only the times were noted: its arrival has more to it."""
+        first = Times.of([permit], self._epoch_ns)
+        permit.bad |= int(self._judge.verdicts(first.response_s, first.service_s)[0])
+
+    def _sort_into_slices(self) -> tuple[Times | None, list[Floats]]:
+        """Turn what has settled since the last flush into counts of slices, and of the probe.
+
+        Gives the plain requests, and the send lags.
+        """
+        starts, self._starts = self._starts, []
+        if starts:
+            columns = (
+                np.concatenate([part.bucket for part in starts]),
+                np.concatenate([part.start for part in starts]),
+            )
+            for (bucket, start), arrivals in counted(*columns):
+                self._count_starts(self._slice(bucket), start, arrivals)
+        if self._verdicts:
+            for (bucket, bad), arrivals in counted(*np.concatenate(self._verdicts, axis=1)):
+                self._ends[bucket, SUCCEEDED, self._judge.all, bad] += arrivals
+            self._verdicts = []
+        for (bucket, outcome, judged, bad), arrivals in self._ends.items():
+            counts = self._slice(bucket)
+            counts.count(_OUTCOMES[outcome], arrivals)
+            counts.judge(judged, bad, arrivals)
+            self._in_flight -= arrivals
+        self._ends.clear()
+        for counts in self._slices.values():
+            for name, arrivals in counts.counts.items():
+                self._totals[name] += arrivals
+        return self._sort_times(), [part.lag_s for part in starts]
+
+    def _count_starts(self, counts: Slice, start: int, arrivals: int) -> None:
+        counts.count("scheduled", arrivals)
+        counts.count(_STARTS[start], arrivals)
+        if start == SENT:
+            self._in_flight += arrivals
+        elif start == SHED_OVERDUE:
+            counts.count("shed", arrivals)
+            counts.judge(self._judge.all, self._judge.all, arrivals)
+
+    def _sort_times(self) -> Times | None:
+        if not self._times:
+            return None
+        times, self._times = Times.joined(self._times), []
+        self._requests += len(times.bucket)
+        for bucket in np.unique(times.bucket).tolist():
+            here = times.bucket == bucket
+            self._slice(bucket).add_times(times.response_s[here], times.service_s[here])
+        return times
+
+    def _still_open(self, now_ns: int) -> tuple[InFlight, ...]:
+        self._open = [permit for permit in self._open if permit.outcome == OPEN]
+        for permit in self._open:
+            if permit.answered_ns:
+                self._judge_first(permit)
+        return in_flight_of(self._open, self._judge, self._epoch_ns, now_ns)
+
+    def _close(self, permit: Permit, outcome: int) -> None:
         permit.outcome = outcome
-        permit.end_ns = now_ns
         self._ended.append(permit)
+
+    def _bucket(self, permit: Permit) -> int:
+        return (permit.due_ns - self._epoch_ns) // BUCKET_NS
+
+    def _slice_of(self, permit: Permit) -> Slice:
+        return self._slice(self._bucket(permit))
 
     def _slice(self, bucket: int) -> Slice:
         found = self._slices.get(bucket)
         if found is None:
             found = self._slices[bucket] = Slice(self._judge.count)
         return found
-
-    def settle(self) -> None:
-        """Enter into the ledger what can be; often, so that no flush has much to do."""
-        released, tally = self._released, self._starts
-        while released and released[0].start != PENDING:
-            permit = released.popleft()
-            self._through_index = permit.index + 1
-            tally[permit.bucket, permit.start] += 1
-            if permit.start == SENT:
-                self._open[permit.index] = permit
-                self._lags_s.append((permit.start_ns - permit.due_ns) / NS_PER_S)
-        later = []
-        for permit in self._ended:
-            if self._open.pop(permit.index, None) is None:
-                later.append(permit)  # behind one whose start is not decided
-            else:
-                judged, bad = self._judge.verdict(permit)
-                self._ends[permit.bucket, permit.outcome, judged, bad] += 1
-        self._ended = later
-
-    def _sort_into_slices(self) -> None:
-        """Turn the tallies since the last flush into counts of slices, and of the probe."""
-        for (bucket, start), arrivals in self._starts.items():
-            counts = self._slice(bucket)
-            counts.count("scheduled", arrivals)
-            counts.count(_STARTS[start], arrivals)
-            if start == SHED_OVERDUE:
-                counts.count("shed", arrivals)
-                counts.judge(self._judge.all, self._judge.all, arrivals)
-        for (bucket, outcome, judged, bad), arrivals in self._ends.items():
-            counts = self._slice(bucket)
-            counts.count(_OUTCOMES[outcome], arrivals)
-            counts.judge(judged, bad, arrivals)
-        for counts in self._slices.values():
-            for name, arrivals in counts.counts.items():
-                self._totals[name] += arrivals
-        self._starts.clear()
-        self._ends.clear()
-
-    def _in_flight(self, now_ns: int) -> tuple[InFlight, ...]:
-        counts: Counter[int] = Counter()
-        over: dict[int, list[int]] = {}
-        for permit in self._open.values():
-            counts[permit.bucket] += 1
-            mask = self._judge.over_limit(permit, now_ns)
-            place_counts = over.setdefault(permit.bucket, [0] * self._judge.count)
-            for place in range(self._judge.count):
-                place_counts[place] += mask >> place & 1
-        return tuple(InFlight(b, counts[b], tuple(over[b])) for b in sorted(counts))

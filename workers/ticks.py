@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from contract.report import MOST_REPLICAS, OTHER_REPLICAS, TICK_NS, Tick
+from workers.columns import Ints
 
 LONGEST_NAME = 64
 _PLACES = MOST_REPLICAS + 2
@@ -33,16 +34,23 @@ class Replicas:
         return self._places.setdefault(name, len(self._places) + 1)
 
 
-def ticks_of(done: Sequence[tuple[int, bool, int]], epoch_ns: int) -> tuple[Tick, ...]:
-    """Ticks of completions, each (monotonic ns, whether an error, place of the replica)."""
-    if not done:
+def ticks_of(
+    done: Sequence[tuple[int, bool, int]], plain_ns: Ints, epoch_ns: int
+) -> tuple[Tick, ...]:
+    """Ticks of completions, each (monotonic ns, whether an error, place of the replica).
+
+    `plain_ns` are the times of more, which had no error and named no replica.
+    """
+    times, errors, places = zip(*done, strict=True) if done else ((), (), ())
+    all_ns = np.concatenate([np.array(times, dtype=np.int64), plain_ns])
+    if not len(all_ns):
         return ()
-    times, errors, places = zip(*done, strict=True)
-    index = (np.array(times, dtype=np.int64) - epoch_ns) // TICK_NS
-    key = index * _PLACES + np.array(places, dtype=np.int64)
+    key = (all_ns - epoch_ns) // TICK_NS * _PLACES
+    key[: len(done)] += np.array(places, dtype=np.int64)
     found, which = np.unique(key, return_inverse=True)
     completed = np.bincount(which)
-    failed = np.bincount(which, weights=np.array(errors, dtype=np.float64))
+    weights = np.array(errors, dtype=np.float64)
+    failed = np.bincount(which[: len(done)], weights=weights, minlength=len(found))
     return tuple(
         Tick(int(k // _PLACES), int(n), int(e), int(k % _PLACES))
         for k, n, e in zip(found, completed, failed, strict=True)

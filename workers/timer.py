@@ -101,7 +101,9 @@ class FdTimer:
             os.read(self._fd, 8)
         except BlockingIOError:  # set anew since
             return
-        if self._fd >= 0 and self._set_for_ns == _NEVER_NS and self._at_ns != _NEVER_NS:
+        self._set_for_ns = _NEVER_NS
+        self._look()
+        if self._fd >= 0 and self._at_ns < self._set_for_ns:
             self._set(max(self._at_ns, monotonic_ns() + SHORTEST_NS))
 
 

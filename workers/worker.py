@@ -14,13 +14,15 @@ from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 from contract.messages import Hello
+from contract.redis_url import DEFAULT_PORT, place
 from contract.report import Health
+from contract.signing import FleetKey
 from workers import guard, health
 from workers.agent import Agent
 from workers.clock import RedisClock
 from workers.engine import Engine
 from workers.gate import Gate
-from workers.link import Link, address
+from workers.link import Link
 from workers.preparation import RATE_PER_S, Preparer
 from workers.probe import Identity
 from workers.waiting import at_most
@@ -45,6 +47,7 @@ class Options:
     allowed: tuple[str, ...]
     parent_pid: int | None = None
     leave_within_s: float = 0.0
+    key: FleetKey | None = None
 
 
 class Worker:
@@ -58,9 +61,9 @@ class Worker:
         self._guard = guard.install(())
         self._let_redis(options.redis_url)
         self._clock = RedisClock()
-        self._link = Link(options.redis_url, self._clock)
+        self._link = Link(options.redis_url, self._clock, options.key)
         self._gate = Gate()
-        self._engine = Engine(self._gate)
+        self._engine = Engine(self._gate, self._guard.names)
         redis_ports = _ports_of(options.redis_url)
         self._health = health.watching(self._clock, lambda: self._engine.users, not_to=redis_ports)
         preparer = Preparer(
@@ -85,7 +88,7 @@ class Worker:
 
     def run(self) -> int:
         """Obey messages until told to stop; gives the exit status."""
-        log.info("worker %s serves Redis at %s", self._identity.worker, address(self._redis_url))
+        log.info("worker %s serves Redis at %s", self._identity.worker, place(self._redis_url))
         self._link.start(self._hello)
         try:
             while not self._may_leave():
@@ -142,6 +145,7 @@ class Worker:
             run=self._agent.run,
             probe=self._agent.probe,
             health=self._health.read() if self._agent.probe is None else Health(),
+            key_id="" if self._options.key is None else self._options.key.id,
         )
 
     def _let_redis(self, url: str) -> None:
@@ -152,7 +156,7 @@ class Worker:
 def _ports_of(url: str) -> tuple[int, ...]:
     """The port that Redis is at, if it is at one."""
     parts = urlsplit(url)
-    return () if parts.scheme == "unix" else (parts.port or 6379,)
+    return () if parts.scheme == "unix" else (parts.port or DEFAULT_PORT,)
 
 
 def _version() -> str:

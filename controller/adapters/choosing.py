@@ -13,7 +13,7 @@ from contract.messages import Ready
 from controller.adapters.control_link import ControlLink, Seen
 from controller.adapters.conversation import Conversation
 from controller.adapters.leases import Leases, standing
-from controller.adapters.plans import nobody
+from controller.adapters.plans import deaf, nobody
 from controller.errors import NoWorkers
 from controller.ports import Clock, Member, Staffing
 from controller.search.goal import Goal
@@ -72,6 +72,7 @@ class Choosing:
         self._clock = clock
         self._since = 0.0
         self._waits = False
+        self._deaf: tuple[str, ...] = ()
         self.warnings: tuple[str, ...] = ()
         """What people should know of the latest choice."""
 
@@ -89,7 +90,7 @@ class Choosing:
             FleetLost, Fenced: as for Fleet.prepare.
         """
         while True:
-            there = await self._talk.there()
+            there = self._hearing(everybody := await self._talk.there())
             free, of_others = await self._free(there, is_alive)
             whole = len(free) + of_others == len(there) and set(expected) <= set(free)
             members = tuple(member for _, member in free.values())
@@ -99,7 +100,7 @@ class Choosing:
                     self._warn(members)
                     return tuple(free[worker][0] for worker in picked)
             elif not free and await self._is_over():
-                raise NoWorkers(nobody(there, self._waited_s()))
+                raise NoWorkers(nobody(everybody, self._waited_s(), self._link.key_id))
             await self._clock.sleep(LOOK_EVERY_S)
 
     def learn(self, chosen: Sequence[Seen], answers: Sequence[Ready]) -> None:
@@ -115,7 +116,7 @@ class Choosing:
 
     async def may_grow(self, chosen: Sequence[Seen], is_alive: IsAlive, *, patiently: bool) -> bool:
         """Whether the chosen do not carry the goal after all, and others could join them."""
-        free, _ = await self._free(await self._talk.there(), is_alive)
+        free, _ = await self._free(self._hearing(await self._talk.there()), is_alive)
         names = {seen.hello.worker for seen in chosen}
         members = tuple(member for worker, (_, member) in free.items() if worker in names)
         if self._staffing.carries(self._run, self._goal, members):
@@ -139,16 +140,23 @@ class Choosing:
         return whole or self._waited_s() >= REJOIN_WITHIN_S
 
     def _warn(self, free: tuple[Member, ...]) -> None:
+        self.warnings = self._deaf
         if self._waits and not self._staffing.carries(self._run, self._goal, free):
             crew = "1 worker" if len(free) == 1 else f"{len(free)} workers"
             waited = f"waited {self._waited_s():.0f} s for more than {crew}: none came"
-            self.warnings = (f"{waited}, and these have no room to spare at search.to",)
+            self.warnings += (f"{waited}, and these have no room to spare at search.to",)
 
     async def _is_over(self) -> bool:
         return self._waited_s() >= WORKERS_WITHIN_S and not await self._more_come()
 
     async def _more_come(self) -> bool:
         return self._waited_s() < await self._staffing.wait_s()
+
+    def _hearing(self, there: Sequence[Seen]) -> tuple[Seen, ...]:
+        """Those that will obey; the warnings name the others."""
+        faults = {s.hello.worker: deaf(s.hello, self._link.key_id) for s in there}
+        self._deaf = tuple(fault for fault in faults.values() if fault is not None)
+        return tuple(seen for seen in there if faults[seen.hello.worker] is None)
 
     async def _free(self, there: Sequence[Seen], is_alive: IsAlive) -> tuple[_Free, int]:
         """Those that no other run holds; and how many others hold."""

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -22,6 +21,8 @@ from redis.exceptions import RedisError
 
 from contract import codec, keys
 from contract.messages import Hello, Plan, Prepare, Stop
+from contract.redis_url import place
+from contract.signing import FleetKey
 from controller.errors import Fenced, FleetLost
 
 ANSWER_WITHIN_S = 2.0
@@ -31,6 +32,7 @@ BLOCK_S = 0.1
 READ_AT_ONCE = 5_000
 CALLS_AT_ONCE, READS_AT_ONCE = 8, 4
 BEAT_TTL_S = 60
+BEAT_ATTEMPTS = 3
 ENDED_TTL_S = 60
 """Keys of a run that ended stay this long, for workers in the middle of a write."""
 
@@ -45,10 +47,12 @@ return 1
 _BEAT = """
 local seen = tonumber(redis.call('GET', KEYS[1]) or '0')
 if tonumber(ARGV[1]) < seen then return 0 end
-local number = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[2])) + 1
-redis.call('SET', KEYS[2], string.format('%d', number), 'EX', ARGV[3])
+local said = redis.call('GET', KEYS[2]) or '0'
+local last = tonumber(string.sub(said, 1, #said > 16 and #said - 16 or #said)) or 0
+if tonumber(ARGV[2]) <= last then return -last end
+redis.call('SET', KEYS[2], ARGV[2] .. ARGV[5], 'EX', ARGV[3])
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[4])
-return number
+return tonumber(ARGV[2])
 """
 
 
@@ -61,12 +65,19 @@ class Seen:
 
 
 class ControlLink:
-    """Redis at `url`, as the controller needs it; `close` it."""
+    """Redis at `url`, as the controller needs it; `close` it. With a `key` it signs what it says."""
 
-    def __init__(self, url: str) -> None:
-        self._name = _without_password(url)
+    def __init__(self, url: str, key: FleetKey | None = None) -> None:
+        self._key = key
+        self._sent_us = 0
+        self._name = place(url)
         self._calls = _client(url, CALLS_AT_ONCE, ANSWER_WITHIN_S)
         self._reads = _client(url, READS_AT_ONCE, ANSWER_WITHIN_S + BLOCK_S)
+
+    @property
+    def key_id(self) -> str:
+        """The id of the fleet key; empty without one. Workers with another do not obey."""
+        return "" if self._key is None else self._key.id
 
     async def close(self) -> None:
         await self._calls.aclose()
@@ -128,7 +139,11 @@ class ControlLink:
         run, fence = message.run, message.fence
         names = (keys.fence(run), keys.CONTROL, keys.replies(run))
         limits = (keys.CONTROL_LENGTH, keys.RUN_TTL_S)
-        said = await self._eval(_PUBLISH, names, (fence, codec.encode(message), *limits))
+        data = codec.encode(message)
+        if self._key is not None:
+            self._sent_us = max(await self.time_us(), self._sent_us + 1)
+            data = self._key.sealed(data, self._sent_us)
+        said = await self._eval(_PUBLISH, names, (fence, data, *limits))
         self._check_fence(said, run, fence)
 
     async def beat(self, run: str, fence: int, number: int) -> int:
@@ -138,9 +153,16 @@ class ControlLink:
             Fenced: as for publish.
         """
         names = (keys.fence(run), keys.beat(run))
-        said = await self._eval(_BEAT, names, (fence, number, BEAT_TTL_S, keys.RUN_TTL_S))
-        self._check_fence(said, run, fence)
-        return said
+        for _ in range(BEAT_ATTEMPTS):
+            number += 1
+            code = b"" if self._key is None else self._key.beat(run, number)
+            values = (fence, number, BEAT_TTL_S, keys.RUN_TTL_S, code)
+            said = await self._eval(_BEAT, names, values)
+            self._check_fence(said, run, fence)
+            if said > 0:
+                break
+            number = -said
+        return number
 
     async def tail(self, run: str) -> str:
         """Id of the latest reply: reading from it on sees only newer ones."""
@@ -230,8 +252,3 @@ def _decoded(datas: Iterable[bytes]) -> Iterator[codec.Message]:
             yield codec.decode(data)
         except codec.ContractError:
             continue
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"

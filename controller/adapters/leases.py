@@ -161,12 +161,13 @@ class RedisRoster:
     async def members(self) -> tuple[Member, ...]:
         """Workers heard of within the last seconds, by name.
 
-        One whose run holds no lease any more belongs to nobody, whatever it says itself.
+        One whose run holds no lease any more belongs to nobody, whatever it says itself. Those with
+        another fleet key than the controller's are none of ours.
         """
         there = await self._link.fleet()
         holders, held = await standing(self._link)
         members = []
-        for hello in (seen.hello for seen in there):
+        for hello in (s.hello for s in there if s.hello.key_id == self._link.key_id):
             said = hello.run if hello.run in holders else None
             run = held.get(hello.worker, said)
             members.append(Member(hello.worker, hello.host, float(hello.rate_per_s), run))

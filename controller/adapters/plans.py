@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from contract.address import host_port
-from contract.messages import Plan, Prepare, Ready
+from contract.messages import Hello, Plan, Prepare, Ready
+from contract.signing import KEY_VARIABLE
 from contract.units import Rate, Seconds
 from controller.adapters.control_link import Seen
 from controller.errors import PreflightFailed
@@ -105,8 +106,28 @@ def readiness(answers: tuple[Ready, ...]) -> Readiness:
     )
 
 
-def nobody(there: Iterable[Seen], waited_s: float) -> str:
+def deaf(hello: Hello, key_id: str) -> str | None:
+    """Why a worker would not obey a controller whose fleet key is `key_id`; None: it does."""
+    if hello.key_id == key_id:
+        return None
+    whose = f"worker {hello.worker} on {hello.host}"
+    if not hello.key_id:
+        fault = f"{whose} has no {KEY_VARIABLE}, and the controller has one"
+    elif not key_id:
+        fault = f"{whose} has a {KEY_VARIABLE}, and the controller has none"
+    else:
+        fault = (
+            f"{whose} has another {KEY_VARIABLE} (id {hello.key_id}, the controller's is {key_id})"
+        )
+    return f"{fault}: give controller and workers the same"
+
+
+def nobody(there: Iterable[Seen], waited_s: float, key_id: str = "") -> str:
     """Why there is no worker to take."""
+    there = tuple(there)
+    faults = [fault for seen in there if (fault := deaf(seen.hello, key_id)) is not None]
+    if faults and len(faults) == len(there):
+        return "; ".join(faults)
     busy = [seen.hello for seen in there if seen.hello.run is not None]
     if busy:
         return f"all {len(busy)} workers are busy, {busy[0].worker} with run {busy[0].run}"

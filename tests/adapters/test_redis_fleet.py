@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from contract import keys
+from contract import keys, signing
 from contract.connections import Connections
+from contract.signing import FleetKey
 from contract.units import Rate
 from controller.adapters import choosing, plans
 from controller.adapters.control_link import ENDED_TTL_S
@@ -29,6 +30,7 @@ from tests.ports.fleets import Bus, bus
 pytestmark = [pytest.mark.anyio, pytest.mark.needs_redis_server]
 
 WAIT_S = 40.0
+KEY = FleetKey("a key of the fleet, long enough for use")
 
 
 @pytest.fixture
@@ -314,3 +316,52 @@ async def test_an_abort_is_confirmed_by_every_worker(world: Bus) -> None:
     for worker in world.workers:
         assert worker.heard[-2:] == ["Stop", "Stop"]
         assert worker.run is None
+
+
+async def test_a_fleet_with_a_key_tells_and_beats_under_it(
+    redis_server_program: Path, tmp_path: Path
+) -> None:
+    async with bus(redis_server_program, tmp_path, key=KEY) as world:
+        fleet = world.fleet()
+        await fleet.prepare()
+        async with fleet.offer(a_probe(1, measure_s=0.5)) as reports:
+            seen = [report async for report in reports]
+        assert seen[-1].totals.scheduled > 0
+        door = signing.Door(KEY)
+        before = door.beat("r1", await value(world, keys.beat("r1")) or b"")
+        later = world.fleet(fence=2)
+        await later.prepare()
+        after = door.beat("r1", await value(world, keys.beat("r1")) or b"")
+        assert 0 < (before or 0) < (after or 0)
+        await later.release()
+
+
+async def test_a_worker_with_another_key_is_left_out_and_named(
+    redis_server_program: Path, tmp_path: Path
+) -> None:
+    async with bus(redis_server_program, tmp_path, key=KEY) as world:
+        stranger = world.workers[1]
+        stranger.key = FleetKey("of another fleet on the same Redis server")
+        await stranger.restart()
+        assert [m.worker for m in await world.roster.members()] == ["w1"]
+        fleet = world.fleet()
+        ready = await fleet.prepare()
+        assert ready.workers == ("w1",)
+        assert any(
+            f"w2 on host has another TONNAGE_FLEET_KEY (id {stranger.key.id}" in text
+            for text in ready.warnings
+        )
+        await fleet.release()
+
+
+async def test_a_fleet_that_nobody_can_hear_says_what_is_missing(
+    world: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "WORKERS_WITHIN_S", 0.5)
+    for worker in world.workers:
+        worker.key = KEY
+        await worker.restart()
+    fleet = world.fleet()
+    with pytest.raises(NoWorkers, match="w1 on host has a TONNAGE_FLEET_KEY, and the controller"):
+        await fleet.prepare()
+    await fleet.release()

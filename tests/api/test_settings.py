@@ -7,6 +7,7 @@ import pytest
 from controller.settings import SettingsInvalid, read
 
 TOKEN = "a-token-of-some-length"
+FLEET_KEY = "a fleet key that is long enough, forty"
 
 
 @pytest.fixture(autouse=True)
@@ -49,9 +50,26 @@ def test_every_wrong_setting_is_named() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    shown = repr(read(token=TOKEN, redis_url="redis://:hunter2@h", database_url="pg://hunter2"))
+    urls = {"redis_url": "redis://:hunter2@h", "database_url": "pg://hunter2"}
+    shown = repr(read(token=TOKEN, fleet_key=FLEET_KEY, **urls))
     assert TOKEN not in shown
+    assert FLEET_KEY not in shown
     assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "fix"),
+    [
+        ({"redis_url": "redis://redis:6379/0", "fleet_key": FLEET_KEY}, "USER:PASSWORD@HOST"),
+        ({"redis_url": "rediss://u:p@redis:6380/0"}, "set TONNAGE_FLEET_KEY"),
+        ({"fleet_key": "short"}, "at least 32 characters"),
+    ],
+)
+def test_a_redis_that_others_reach_needs_a_password_and_a_fleet_key(
+    given: dict[str, str], fix: str
+) -> None:
+    with pytest.raises(SettingsInvalid, match=fix):
+        read(**given)
 
 
 def test_how_the_fleet_is_shared_comes_from_the_environment(

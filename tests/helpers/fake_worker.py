@@ -16,6 +16,7 @@ from contract import codec, keys
 from contract.latency import Histogram
 from contract.messages import Drained, Hello, Plan, Prepare, Ready, Stop
 from contract.report import BUCKET_NS, DueBucket, Ledger, Report
+from contract.signing import FleetKey
 from contract.units import Rate
 
 HELLO_S = 0.3
@@ -26,12 +27,13 @@ class FakeWorker:
 
     `drops` names the reports (by number in the probe, from 1) that never arrive; `repeats` those
     that arrive twice. `rate_per_s` is what it can send of the user, `cannot` what it answers to
-    Prepare. `heard` lists what it was told.
+    Prepare. `heard` lists what it was told. With a `key` it obeys what is signed with it.
     """
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, key: FleetKey | None = None) -> None:
         self.name = name
         self.boot = f"{name}-1"
+        self.key = key
         self.run: str | None = None
         self.cannot: str | None = None
         self.user_sha256 = "0" * 64
@@ -94,7 +96,9 @@ class FakeWorker:
             await asyncio.sleep(HELLO_S)
 
     async def _hello(self) -> None:
-        hello = Hello(self.name, self.boot, "host", 1, "1", Rate(1_000.0), run=self.run)
+        key_id = "" if self.key is None else self.key.id
+        rate = Rate(1_000.0)
+        hello = Hello(self.name, self.boot, "host", 1, "1", rate, run=self.run, key_id=key_id)
         seconds, microseconds = await self._redis.time()
         now_ms = int(seconds) * 1_000 + int(microseconds) // 1_000
         await self._redis.hset(keys.FLEET_HELLO, self.name, codec.encode(hello))
@@ -109,7 +113,9 @@ class FakeWorker:
             for _, entries in found or ():
                 for entry, fields in entries:
                     self._after = entry
-                    await self._obey(codec.decode(fields[b"m"]))
+                    data = fields[b"m"]
+                    message = data if self.key is None else self.key.opened(data)[0]
+                    await self._obey(codec.decode(message))
 
     async def _obey(self, message: codec.Message) -> None:
         if not isinstance(message, Prepare | Plan | Stop) or self.name not in message.workers:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from contract.signing import FleetKey
 from controller.adapters.control_link import ControlLink
 from controller.adapters.leases import RedisRoster
 from controller.adapters.redis_fleet import RedisFleet, RedisFleetOf
@@ -83,11 +84,16 @@ class NoArtefacts:
 class Bus:
     """A real Redis with fake workers on it, and fleets that drive them."""
 
-    def __init__(self, server: RedisServer, names: tuple[str, ...] = ("w1", "w2")) -> None:
+    def __init__(
+        self,
+        server: RedisServer,
+        names: tuple[str, ...] = ("w1", "w2"),
+        key: FleetKey | None = None,
+    ) -> None:
         self.server = server
         self.clock = SystemClock()
-        self.link = ControlLink(server.url)
-        self.workers = [FakeWorker(name, server.url) for name in names]
+        self.link = ControlLink(server.url, key)
+        self.workers = [FakeWorker(name, server.url, key) for name in names]
         self.roster = RedisRoster(self.link)
         self.office = StaffingOffice(self.roster, self.clock, Limits(64, 4), within_s=60.0)
 
@@ -100,13 +106,16 @@ class Bus:
 
 @asynccontextmanager
 async def bus(
-    program: Path, folder: Path, names: tuple[str, ...] = ("w1", "w2")
+    program: Path,
+    folder: Path,
+    names: tuple[str, ...] = ("w1", "w2"),
+    key: FleetKey | None = None,
 ) -> AsyncIterator[Bus]:
     server = RedisServer(program, folder)
     await asyncio.to_thread(server.start)
     async with AsyncExitStack() as leaving:
         leaving.callback(server.kill)
-        world = Bus(server, names)
+        world = Bus(server, names, key)
         leaving.push_async_callback(world.link.close)
         for worker in world.workers:
             leaving.push_async_callback(worker.leave)

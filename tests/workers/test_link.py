@@ -14,14 +14,16 @@ from gevent.server import StreamServer
 from contract import keys
 from contract.codec import decode, encode
 from contract.messages import Hello, Prepare, Ready
+from contract.signing import FleetKey
 from contract.units import Rate
 from tests.workers.controlling import redis_running
 from tests.workers.servers import eventually
 from tests.workers.virtual import prepare
 from workers.clock import RedisClock, monotonic_ns
-from workers.link import Link, LinkLost, Reader, Speaker, address, connect
+from workers.link import Link, LinkLost, Reader, Speaker, connect
 
 READY = Ready("r1", 1, "w1", "b1")
+KEY = FleetKey("a key of the fleet, long enough for use")
 HELLO = Hello("w1", "b1", "host", 1, "0", Rate(3000.0))
 
 
@@ -165,6 +167,48 @@ def test_only_a_new_number_is_a_beat(link: Link, server: Any) -> None:
 
 
 @pytest.mark.needs_redis_server
+def test_a_link_with_a_key_hears_what_is_signed_now_and_once(
+    url: str, server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = Link(url, RedisClock(), KEY)
+    link.start(lambda: HELLO)
+    eventually(lambda: server.hexists(keys.FLEET_HELLO, "w1"))
+    now_us = round(server.time()[0] * 1e6)
+    good = KEY.sealed(encode(prepare()), now_us)
+    forged = FleetKey("of somebody else, and long enough too").sealed(encode(prepare()), now_us)
+    for data in (
+        encode(prepare()),
+        forged,
+        KEY.sealed(encode(prepare()), now_us - 60_000_000),
+        good,
+        good,
+        KEY.sealed(encode(prepare(seed=2)), now_us + 1),
+    ):
+        server.xadd(keys.CONTROL, {"m": data})
+    assert [link.receive(10.0), link.receive(10.0)] == [prepare(), prepare(seed=2)]
+    for why in ("not signed", "another TONNAGE_FLEET_KEY", "is obeyed within 30 s", "repetition"):
+        assert why in caplog.text
+    link.close("w1", 2.0)
+
+
+@pytest.mark.needs_redis_server
+def test_a_beat_that_is_not_signed_or_was_there_before_keeps_nobody_going(
+    url: str, server: Any
+) -> None:
+    link = Link(url, RedisClock(), KEY)
+    link.start(lambda: HELLO)
+    link.watch("r1")
+    server.set(keys.beat("r1"), b"2" + KEY.beat("r1", 2))
+    eventually(lambda: link.beat_ns > 0)
+    first = link.beat_ns
+    for value in (b"3", b"3" + KEY.beat("r2", 3), b"1" + KEY.beat("r1", 1)):
+        server.set(keys.beat("r1"), value)
+        _until_read(server)
+    assert link.beat_ns == first
+    link.close("w1", 2.0)
+
+
+@pytest.mark.needs_redis_server
 def test_after_lost_connections_the_link_goes_on_where_it_was(link: Link, server: Any) -> None:
     eventually(lambda: server.hexists(keys.FLEET_HELLO, "w1"))
     server.client_kill_filter(_type="normal", skipme=True)
@@ -208,8 +252,10 @@ def test_the_redis_clock_is_known_to_better_than_the_wall_clocks_granularity(url
     assert clock.error_us < 1_000_000
 
 
-def test_an_address_shows_no_password() -> None:
-    assert address("redis://:secret@10.0.0.5:7000/0") == "10.0.0.5:7000"
+def _until_read(server: Any) -> None:
+    """Wait until the beat was certainly read once more."""
+    before = _commands(server, "get")
+    eventually(lambda: _commands(server, "get") >= before + 2)
 
 
 def _commands(server: Any, name: str) -> int:

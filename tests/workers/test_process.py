@@ -286,3 +286,28 @@ def test_workers_that_are_not_named_get_names_of_their_own() -> None:
     names = {read_options(["--redis-url", "redis://127.0.0.1:1"]).worker for _ in range(2)}
     assert len(names) == 2
     assert all(name.startswith(f"{socket.gethostname()}-{os.getpid()}-") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "fix"),
+    [
+        ("redis://10.0.0.5/0", "k" * 32, "rediss://USER:PASSWORD@HOST:PORT/0"),
+        ("rediss://worker:hunter2@10.0.0.5/0", "", "set TONNAGE_FLEET_KEY"),
+        ("redis://127.0.0.1:1", "hunter2", "at least 32 characters"),
+        ("redis://127.0.0.1:many", "", "cannot be read"),
+    ],
+)
+def test_a_redis_that_others_reach_is_refused_with_the_fix(
+    url: str,
+    key: str,
+    fix: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TONNAGE_FLEET_KEY", key)
+    with pytest.raises(SystemExit) as ended:
+        read_options(["--redis-url", url])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert fix in said
+    assert "hunter2" not in said

@@ -38,7 +38,8 @@ class Scene:
 
     def __init__(self, *objectives: str) -> None:
         self.clock = Clock()
-        self.recorder = Recorder(HEADER, judge(*objectives), START_NS, now=self.clock)
+        self.judge = judge(*objectives)
+        self.recorder = Recorder(HEADER, self.judge, START_NS, now=self.clock)
         self.reports: list[Report] = []
 
     def sent(self, index: int, due_ns: int) -> Permit:
@@ -203,9 +204,17 @@ def test_the_ledger_balances_in_every_report_and_sums_to_its_totals(seed: int) -
         _random_probe(random.Random(seed + case))
 
 
-def _random_probe(chance: random.Random) -> None:
+def test_counting_many_at_once_gives_the_reports_of_counting_each(seed: int) -> None:
+    for case in range(20):
+        at_once = _random_probe(random.Random(seed + case))
+        one_by_one = _random_probe(random.Random(seed + case), at_once=False)
+        assert at_once.reports == one_by_one.reports
+
+
+def _random_probe(chance: random.Random, *, at_once: bool = True) -> Scene:
     """Arrivals start, end and are lost in any order, flushed at any time."""
-    scene = Scene(*OBJECTIVES)
+    scene = Scene(*OBJECTIVES, "goodput >= 95%", "p90 service_time <= 50ms")
+    scene.judge.is_plain = at_once
     undecided: list[Permit] = []
     in_flight: list[Permit] = []
     count = chance.randrange(1, 300)
@@ -222,6 +231,7 @@ def _random_probe(chance: random.Random) -> None:
     _check(scene, report)
     assert (report.totals.scheduled, report.through_index) == (count, count)
     assert report.totals.in_flight == 0
+    return scene
 
 
 def _decide_some(
@@ -237,12 +247,16 @@ def _decide_some(
     for permit in list(in_flight):
         if chance.random() < 0.3:
             in_flight.remove(permit)
+            if chance.random() < 0.2:  # its first request ends before it does
+                scene.recorder.request(permit, "x", 0.06)
+                scene.flush()
             _end(chance, scene.recorder, permit)
 
 
 def _end(chance: random.Random, recorder: Recorder, permit: Permit) -> None:
     for _ in range(chance.randrange(0, 3)):
-        recorder.request(permit, "x", 0.001, error=chance.choice([None, None, "HTTP 500"]))
+        error = chance.choice([None, None, None, "HTTP 500"])
+        recorder.request(permit, "x", chance.choice([0.001, 0.06]), error=error)
     if chance.random() < 0.2:
         recorder.time_out(permit)
     recorder.end(permit, chance.choice([None, None, "ValueError"]))
@@ -260,4 +274,4 @@ def _check(scene: Scene, report: Report) -> None:
     for bucket in report.buckets:
         assert all(bad <= judged for bad, judged in zip(bucket.bad, bucket.judged, strict=True))
         assert max(bucket.bad) <= bucket.bad_any
-    assert PENDING not in {permit.start for permit in scene.recorder._open.values()}
+    assert PENDING not in {permit.start for permit in scene.recorder._open}

@@ -9,6 +9,7 @@
       again: two on the wire, one in the statistics
     redirects are followed: several on the wire, one in the  a failed request that says so, unless
       statistics                                               the locustfile asks for redirects
+    connections know nothing of the goal's policy            they keep what of it they can (`stock`)
 
 A locustfile asks by `allow_redirects=True` at the request, or by `max_redirects` or `max_retries`
 in its FastHttpUser class; each extra send it asks for is counted.
@@ -21,7 +22,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import lru_cache, wraps
+from http.cookiejar import CookieJar
 from typing import Any, Final
 
 import geventhttpclient.client
@@ -39,7 +41,10 @@ from locust.contrib.fasthttp import (
 )
 from urllib3.connectionpool import HTTPConnectionPool
 
+from workers.clients import stock
 from workers.clients.liveness import is_alive
+from workers.clients.quick import QuickSocket, QuietJar
+from workers.clients.stock import IN_FORCE
 from workers.extra_sends import count_extra_send
 
 Function = Callable[..., Any]
@@ -71,9 +76,22 @@ def remove() -> None:
 
 def _is_socket_alive(_original: Function) -> Function:
     def is_socket_alive(_pool: ConnectionPool, sock: Any) -> bool:
-        return sock is not None and is_alive(sock._sock)
+        return sock is not None and is_alive(sock._sock) and not IN_FORCE.has_gone(sock)
 
     return is_socket_alive
+
+
+def _create_tcp_socket(_original: Function) -> Function:
+    return lambda _pool, family, kind, protocol: QuickSocket(family, kind, protocol)
+
+
+def _agent(original: Function) -> Function:
+    def init(agent: LocustUserAgent, *args: Any, **options: Any) -> None:
+        if type(jar := options.get("cookiejar")) is CookieJar:
+            jar.__class__ = QuietJar
+        original(agent, *args, **options)
+
+    return init
 
 
 def _iter_lines(_original: Function) -> Function:
@@ -145,10 +163,13 @@ def _fast_request(original: Function) -> Function:
 
 def _sets(user: object, name: str) -> bool:
     """Whether the locustfile's own class, or the user itself, sets what FastHttpUser defaults."""
-    if user is None:
-        return False
-    kinds = [kind for kind in type(user).__mro__ if kind is not FastHttpUser]
-    return name in vars(user) or any(name in vars(kind) for kind in kinds)
+    kind: Any = type(user)
+    return user is not None and (name in vars(user) or _class_sets(kind, name))
+
+
+@lru_cache(maxsize=256)
+def _class_sets(kind: Any, name: str) -> bool:
+    return any(name in vars(base) for base in kind.__mro__ if base is not FastHttpUser)
 
 
 def _urlopen(original: Function) -> Function:
@@ -236,16 +257,23 @@ def _make_request(original: Function) -> Function:
 
 _FIXES: Final[tuple[tuple[Any, str, Callable[[Function], Function]], ...]] = (
     (ConnectionPool, "_is_socket_alive", _is_socket_alive),
+    (ConnectionPool, "_create_tcp_socket", _create_tcp_socket),
+    (ConnectionPool, "return_socket", stock.return_socket),
+    (FastHttpSession, "__init__", stock.fast_session),
+    (LocustUserAgent, "__init__", _agent),
     (FastHttpSession, "iter_lines", _iter_lines),
     (geventhttpclient.client, "_may_retry_after_send_error", _never_again),
     (HTTPClient, "_wait_for_continue_response", _wait_for_continue),
     (FastHttpSession, "request", _fast_request),
     (LocustUserAgent, "urlopen", _urlopen),
     (LocustUserAgent, "_urlopen", _send_of_agent),
+    (HttpSession, "__init__", stock.http_session),
     (HttpSession, "request", _request_of_requests),
     (HttpSession, "get", _get),
     (HttpSession, "options", _options),
     (HttpSession, "_send_request_safe_mode", _send_of_requests),
     (HttpSession, "resolve_redirects", _resolve_redirects),
     (HTTPConnectionPool, "_make_request", _make_request),
+    (HTTPConnectionPool, "_put_conn", stock.put_conn),
+    (HTTPConnectionPool, "_get_conn", stock.get_conn),
 )
