@@ -19,6 +19,12 @@ from contract.report import Connected, DueBucket, Health, InFlight, Ledger, Repo
 from contract.units import Rate, Seconds
 
 
+MORE: dict[str, Any] = {
+    "phases": (("connect", Histogram.of([0.001])), ("tls", Histogram.of([0.002, 0.01]))),
+    "connections": (Connected("10.0.0.5:80", 4, 6, 2, 1),),
+}
+
+
 def a_report(sequence: int = 3) -> Report:
     return Report(
         run="r1",
@@ -57,8 +63,7 @@ def a_report(sequence: int = 3) -> Report:
             busiest="10.0.0.5:80",
         ),
         replicas=("pod-7",),
-        phases=(("connect", Histogram.of([0.001])), ("tls", Histogram.of([0.002, 0.01]))),
-        connections=(Connected("10.0.0.5:80", 4, 6, 2, 1),),
+        **MORE,
     )
 
 

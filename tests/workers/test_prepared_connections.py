@@ -15,7 +15,7 @@ from contract.report import Connected, Report
 from contract.units import Seconds
 from tests.workers.agents import Scene
 from tests.workers.engines import Bench
-from tests.workers.servers import HttpTarget, response
+from tests.workers.servers import HttpTarget, Received, response
 from tests.workers.test_dial import AUTHORITY, FILES, NAMED, served
 from workers.clients.tls import tls_of
 
@@ -107,9 +107,14 @@ def test_a_report_tells_the_phases_of_its_arrivals_requests_and_of_no_others(ben
     assert phases(second) == {}
 
 
+def slowly(_request: Received) -> list[bytes]:
+    gevent.sleep(0.01)
+    return [response(b"ok")]
+
+
 def test_the_wait_for_a_connection_is_a_phase_of_those_that_waited(bench: Bench) -> None:
     with HttpTarget() as target:
-        target.answer = lambda _: (gevent.sleep(0.01), [response(b"ok")])[1]
+        target.answer = slowly
         bench.load(ASKER, targets=(target.url,), connections=Connections(most=1))
         bench.spawn(3)
         bench.finish(bench.release(3))
