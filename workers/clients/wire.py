@@ -88,23 +88,16 @@ class Connection:
         self._used_s = 0.0
         self._turn = 0
 
-    def exchange(
-        self, request: bytes, *, head: bool = False, timeout_s: float | None = None
-    ) -> Reply:
+    def exchange(self, request: bytes, *, timeout_s: float, head: bool = False) -> Reply:
         """Send `request` once and read its answer.
-
-        Without `timeout_s` somebody else must see to it that this ends: the gate does for
-        arrivals.
 
         Raises:
             OSError: no connection, a connection dropped, no answer in time.
             HTTPParseError: what came is not HTTP.
         """
-        if timeout_s is None:
-            return self._exchange(request, head=head)
         late = NoAnswer(f"no answer within {timeout_s:g} s")
         with gevent.Timeout(timeout_s, late):
-            return self._exchange(request, head=head)
+            return self.exchange_unbounded(request, head=head)
 
     def close(self) -> None:
         opened, watcher = self._socket, self._readable
@@ -119,7 +112,8 @@ class Connection:
     def __del__(self) -> None:
         self.close()
 
-    def _exchange(self, request: bytes, *, head: bool) -> Reply:
+    def exchange_unbounded(self, request: bytes, *, head: bool = False) -> Reply:
+        """As `exchange`, where somebody else ends it when it takes too long, as the gate does."""
         started_s = sent_s = perf_counter()
         if self._raw is None or not self._is_sure(started_s):
             self.close()
