@@ -30,6 +30,7 @@ import requests
 from geventhttpclient.client import HTTPClient
 from geventhttpclient.connectionpool import ConnectionPool
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
+from geventhttpclient.useragent import CompatRequest
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import (
     FAILURE_EXCEPTIONS,
@@ -41,7 +42,7 @@ from locust.contrib.fasthttp import (
 from urllib3.connectionpool import HTTPConnectionPool
 
 from workers.clients.liveness import is_alive
-from workers.clients.quick import QuickSocket, QuietJar
+from workers.clients.quick import QuickSocket, QuietJar, known_url
 from workers.extra_sends import count_extra_send
 
 Function = Callable[..., Any]
@@ -80,6 +81,17 @@ def _is_socket_alive(_original: Function) -> Function:
 
 def _create_tcp_socket(_original: Function) -> Function:
     return lambda _pool, family, kind, protocol: QuickSocket(family, kind, protocol)
+
+
+def _set_url(original: Function) -> Function:
+    def set_url(request: CompatRequest, url: Any, params: Any = None) -> None:
+        if type(url) is not str or params is not None:
+            original(request, url, params=params)
+            return
+        original(request, known_url(url))
+        request.url = url
+
+    return set_url
 
 
 def _agent(original: Function) -> Function:
@@ -256,6 +268,7 @@ _FIXES: Final[tuple[tuple[Any, str, Callable[[Function], Function]], ...]] = (
     (ConnectionPool, "_is_socket_alive", _is_socket_alive),
     (ConnectionPool, "_create_tcp_socket", _create_tcp_socket),
     (LocustUserAgent, "__init__", _agent),
+    (CompatRequest, "set_url", _set_url),
     (FastHttpSession, "iter_lines", _iter_lines),
     (geventhttpclient.client, "_may_retry_after_send_error", _never_again),
     (HTTPClient, "_wait_for_continue_response", _wait_for_continue),
