@@ -31,6 +31,7 @@ import requests
 from geventhttpclient.client import HTTPClient
 from geventhttpclient.connectionpool import ConnectionPool
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
+from geventhttpclient.useragent import CompatRequest
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import (
     FAILURE_EXCEPTIONS,
@@ -43,7 +44,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from workers.clients import stock
 from workers.clients.liveness import is_alive
-from workers.clients.quick import QuickSocket, QuietJar
+from workers.clients.quick import QuickSocket, QuietJar, known_url
 from workers.clients.stock import IN_FORCE
 from workers.extra_sends import count_extra_send
 
@@ -83,6 +84,17 @@ def _is_socket_alive(_original: Function) -> Function:
 
 def _create_tcp_socket(_original: Function) -> Function:
     return lambda _pool, family, kind, protocol: QuickSocket(family, kind, protocol)
+
+
+def _set_url(original: Function) -> Function:
+    def set_url(request: CompatRequest, url: Any, params: Any = None) -> None:
+        if type(url) is not str or params is not None:
+            original(request, url, params=params)
+            return
+        original(request, known_url(url))
+        request.url = url
+
+    return set_url
 
 
 def _agent(original: Function) -> Function:
@@ -261,6 +273,7 @@ _FIXES: Final[tuple[tuple[Any, str, Callable[[Function], Function]], ...]] = (
     (ConnectionPool, "return_socket", stock.return_socket),
     (FastHttpSession, "__init__", stock.fast_session),
     (LocustUserAgent, "__init__", _agent),
+    (CompatRequest, "set_url", _set_url),
     (FastHttpSession, "iter_lines", _iter_lines),
     (geventhttpclient.client, "_may_retry_after_send_error", _never_again),
     (HTTPClient, "_wait_for_continue_response", _wait_for_continue),
