@@ -18,7 +18,6 @@ from contract.messages import Drained, Hello, Plan, Prepare, Ready, Stop
 from contract.report import Connected, DueBucket, Health, InFlight, Ledger, Report, Tick
 from contract.units import Rate, Seconds
 
-
 MORE: dict[str, Any] = {
     "phases": (("connect", Histogram.of([0.001])), ("tls", Histogram.of([0.002, 0.01]))),
     "connections": (Connected("10.0.0.5:80", 4, 6, 2, 1),),
