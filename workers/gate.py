@@ -151,12 +151,20 @@ class Gate:
 
     def _seek_user(self, permit: Permit) -> None:
         lane = self.lanes[0] if len(self.lanes) == 1 else self._choose()
-        if lane.idle:
-            self._hand(lane, permit)
-        else:
+        idle = lane.idle
+        if not idle:
             lane.backlog.append(permit)
             self.waiting += 1
             self.short(lane)
+            return
+        seat = idle[int(self._random() * len(idle))]
+        _vacate(idle, seat)
+        seat.permit = permit
+        self.in_flight += 1
+        if getcurrent() is self._hub:  # the user runs now, until it waits for something
+            seat.greenlet.switch()
+        else:
+            self._hub.loop.run_callback(_wake, seat)
 
     def _tidied(self) -> deque[Permit]:
         """The permits let through, without those that have ended as far as that costs little."""
@@ -172,17 +180,6 @@ class Gate:
         return next(
             lane for lane, edge in zip(self.lanes, self._weights, strict=True) if point < edge
         )
-
-    def _hand(self, lane: Lane, permit: Permit) -> None:
-        idle = lane.idle
-        seat = idle[int(self._random() * len(idle))]
-        _vacate(idle, seat)
-        seat.permit = permit
-        self.in_flight += 1
-        if getcurrent() is self._hub:  # the user runs now, until it waits for something
-            seat.greenlet.switch()
-        else:
-            self._hub.loop.run_callback(_wake, seat)
 
     def _wait(self, lane: Lane, seat: Seat) -> Permit:
         seat.place = len(lane.idle)

@@ -1,7 +1,10 @@
 """What is a worker asked to load, and how does it say no?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from contract.connections import Connections
+from workers.clients.tls import Tls
 
 
 class CannotPrepare(Exception):
@@ -10,7 +13,10 @@ class CannotPrepare(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A user and its target. `position` of `workers`: this worker among those of the run."""
+    """A user and its target. `position` of `workers`: this worker among those of the run.
+
+    `tls` is what `connections` says of it, certificates loaded; None where it says nothing.
+    """
 
     user: str
     targets: tuple[str, ...]
@@ -23,6 +29,8 @@ class Order:
     workers: int
     worker: str
     replica_header: str | None = None
+    connections: Connections = field(default_factory=Connections)
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)

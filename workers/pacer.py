@@ -99,9 +99,13 @@ class Pacer:
         passed_ns, release = now_ns - self._epoch_ns, self._sink.release
         # Nothing is held over a release: it may run a task, and that may stop this pacer.
         while (due_ns := self._next_ns()) is not None and due_ns <= passed_ns:
-            release(self._take(), due_ns)
-            if self._has_stopped():
-                return
+            dues, place = self._due_ns, self._place
+            while place < len(dues) and (due_ns := dues[place]) <= passed_ns:
+                self._place = place + 1
+                release(self._indices[place], due_ns)
+                if self._has_stopped():
+                    return
+                place = self._place
         if due_ns is not None:
             self._timer.arm(self._epoch_ns + due_ns)
 

@@ -15,6 +15,7 @@ from contract.objectives import ObjectiveError, parse_objective
 from contract.recorded import Recorded, parse_times
 from contract.units import Rate
 from workers import allow
+from workers.clients.tls import tls_of
 from workers.clock import NS_PER_S, Now, monotonic_ns
 from workers.headers import resolve_headers
 from workers.judge import Judge
@@ -66,10 +67,10 @@ class Loader(Protocol):
     def release(self, timeout_s: float = ...) -> None: ...
 
 
-class Connections(Protocol):
+class Allowing(Protocol):
     """What preparation needs of `workers.guard.Guard`."""
 
-    def update(self, allowed: Iterable[str]) -> None: ...
+    def update(self, allowed: Iterable[str], resolve_s: float | None = ...) -> None: ...
 
     def reset(self) -> None: ...
 
@@ -81,7 +82,7 @@ class Preparer:
         self,
         identity: Identity,
         engine: Loader,
-        guard: Connections,
+        guard: Allowing,
         store: Store,
         *,
         allowed: tuple[str, ...],
@@ -130,7 +131,11 @@ class Preparer:
         headers = resolve_headers(message.headers, self._environment)
         requests = self._fetch(message.requests_sha256)
         self.recorded = self._times(message.times_sha256)
-        self._guard.update(allow.reachable(self.allowed, message.allowed_targets))
+        connections = message.connections
+        authority = self._fetch(connections.ca_sha256, "certificates of workload.connections.ca")
+        tls = tls_of(connections, authority, self._environment)
+        reachable = allow.reachable(self.allowed, message.allowed_targets)
+        self._guard.update(reachable, connections.resolve_s)
         order = Order(
             user=message.user,
             targets=message.targets,
@@ -143,6 +148,8 @@ class Preparer:
             workers=len(message.workers),
             worker=self._identity.worker,
             replica_header=message.replica_header,
+            connections=connections,
+            tls=tls,
         )
         loaded = self._engine.load(order)
         error = self._engine.spawn(users_at_first(message), START_S)

@@ -33,6 +33,7 @@ from workers.permit import (
     TIMED_OUT,
     Permit,
 )
+from workers.phases import Phases
 from workers.slices import Slice
 from workers.ticks import Replicas, ticks_of
 
@@ -76,6 +77,7 @@ class Recorder:
         self._slices: dict[int, Slice] = {}
         self._ticks: list[tuple[int, bool, int]] = []
         self._replicas = Replicas()
+        self._phases = Phases()
         self._in_flight = 0
         self._totals: Counter[str] = Counter()
         self._requests = 0
@@ -155,6 +157,10 @@ class Recorder:
             times.response_s.append((now_ns - permit.due_ns) / NS_PER_S)
             times.service_s.append((now_ns - permit.start_ns) / NS_PER_S)
         self._close(permit, TIMED_OUT)
+
+    def phase(self, name: str, seconds: float) -> None:
+        """A phase of a request took `seconds`."""
+        self._phases.add(name, seconds)
 
     def count_error(self, kind: str, sample: str = "") -> None:
         if kind not in self.samples and len(self.samples) >= KINDS_KEPT:

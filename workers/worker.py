@@ -63,7 +63,7 @@ class Worker:
         self._clock = RedisClock()
         self._link = Link(options.redis_url, self._clock, options.key)
         self._gate = Gate()
-        self._engine = Engine(self._gate)
+        self._engine = Engine(self._gate, self._guard.names)
         redis_ports = _ports_of(options.redis_url)
         self._health = health.watching(self._clock, lambda: self._engine.users, not_to=redis_ports)
         preparer = Preparer(

@@ -19,9 +19,10 @@ from itertools import zip_longest
 
 from contract.latency import Histogram
 from contract.messages import Drained, Plan
-from contract.report import FATES, DueBucket, FleetReport, Health, InFlight, Ledger, Report
+from contract.report import FATES, DueBucket, FleetReport, InFlight, Ledger, Report
 from controller.adapters.merge_ticks import Ticks
 from controller.ports import Burden
+from controller.search.strain import joined, most_strained
 
 GRACE_S = 1.0
 """A merged report waits this long for a worker whose report is due."""
@@ -48,7 +49,6 @@ class _Source:
     in_flight: tuple[InFlight, ...] = ()
     requests: int = 0
     bad_any: int = 0
-    health: Health = field(default_factory=Health)
     pending: list[Report] = field(default_factory=list)
     final: bool = False
     drained: bool = False
@@ -184,7 +184,9 @@ class Merge:
             send_lag=Histogram.summed(r.send_lag for r in reports),
             requests=sum(r.requests for r in reports),
             errors=_merge_errors(e for r in reports for e in r.errors),
-            health=tuple((w, s.health) for w, s in alive.items()),
+            health=most_strained(
+                (w, joined(r.health for r in s.pending)) for w, s in alive.items() if s.pending
+            ),
             lost=tuple(sorted(self._named_lost)),
             late=late,
             unaccounted=sum(s.newly_unaccounted for s in self._sources.values()),
@@ -216,7 +218,6 @@ def _take_report(source: _Source, report: Report, owes: int) -> None:
     source.through_index = report.through_index
     source.totals = report.totals
     source.in_flight = report.in_flight
-    source.health = report.health
     source.final = report.final
     source.pending.append(report)
     source.requests += report.requests

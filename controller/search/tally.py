@@ -18,6 +18,7 @@ from contract.units import Rate, Seconds
 from controller.search.estimate import Belief
 from controller.search.goal import Goal
 from controller.search.probe import Probe
+from controller.search.strain import Strain, strained
 from controller.search.times import sum_log
 from controller.search.windows import compacted
 
@@ -50,6 +51,10 @@ class Setting:
         if probe.profile:
             return probe.expected(probe.judged_from_s, probe.duration_s)
         return probe.rate * probe.measure_s
+
+    def is_counting(self, through_s: float) -> bool:
+        """Whether a report up to then tells of judged arrivals."""
+        return through_s > self.probe.judged_from_s
 
     def is_judged(self, index: int) -> bool:
         """Whether arrivals of the due bucket `index` are judged."""
@@ -115,6 +120,7 @@ class Tally:
     lost: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
     unaccounted: int = 0
+    strains: tuple[Strain, ...] = ()
 
     @property
     def known_bad(self) -> tuple[int, ...]:
@@ -144,7 +150,7 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
     judged = tuple(b for b in report.buckets if setting.is_judged(b.index))
     waiting = [entry for entry in report.in_flight if setting.is_judged(entry.index)]
     through_s = Seconds(report.through_ns / 1e9)
-    counting = through_s > setting.probe.judged_from_s
+    counting = setting.is_counting(through_s)
     decided = tally.decided + sum(_decided(b) for b in judged)
     return replace(
         tally,
@@ -171,6 +177,9 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         lost=tuple(dict.fromkeys((*tally.lost, *report.lost))),
         late=report.late,
         unaccounted=tally.unaccounted + report.unaccounted,
+        strains=strained(
+            tally.strains, report.health, anew=counting and not setting.is_counting(tally.through_s)
+        ),
     )
 
 

@@ -3,7 +3,10 @@
     lost       a worker died, restarted or fell silent, or arrivals are unaccounted for
     missed     more than 0.1 % of the scheduled arrivals were not started
     shed       an arrival was not sent although nothing in flight was over its limit
+    refused    as many could not be connected for want of this side's descriptors or ports
     send lag   p99 > min(10 % of the tightest limit, 20 ms): what was sent was not the schedule
+
+The sentence names the worker that was the limit, the cause and the cure (`controller.search.strain`).
 
 Sent is compared with scheduled, never with the nominal rate; a target that answers little never
 voids. While the probe runs, a rule fires once nothing that is still to come could clear it.
@@ -12,7 +15,7 @@ voids. While the probe runs, a rule fires once nothing that is still to come cou
 from __future__ import annotations
 
 from contract.units import Seconds, format_ratio
-from controller.search import explain
+from controller.search import explain, strain
 from controller.search.tally import Setting, Tally
 
 MISSED_RATIO = 0.001
@@ -26,8 +29,9 @@ def voided(setting: Setting, tally: Tally, *, ended: bool) -> str | None:
     """Why the probe is void, with the cure; None when it is sound so far."""
     return (
         _lost(tally)
-        or _shed(tally)
+        or _shed(setting, tally)
         or _missed(setting, tally, ended=ended)
+        or _refused(setting, tally, ended=ended)
         or _lagging(setting, tally, ended=ended)
     )
 
@@ -49,14 +53,12 @@ def _lost(tally: Tally) -> str | None:
     return None
 
 
-def _shed(tally: Tally) -> str | None:
+def _shed(setting: Setting, tally: Tally) -> str | None:
     shed = tally.totals.shed - tally.totals.shed_overdue
     if shed <= 0:
         return None
-    return (
-        f"{explain.count(shed)} arrivals were shed although the target was inside its limits: the"
-        " workers had no free user; add workers"
-    )
+    what = f"{explain.count(shed)} arrivals were shed although the target was inside its limits"
+    return _because(setting, tally, what, "the workers had no free user; add workers")
 
 
 def _missed(setting: Setting, tally: Tally, *, ended: bool) -> str | None:
@@ -64,10 +66,27 @@ def _missed(setting: Setting, tally: Tally, *, ended: bool) -> str | None:
     out_of = scheduled if ended else max(scheduled, _whole(setting))
     if missed <= MISSED_RATIO * out_of:
         return None
-    return (
+    what = (
         f"{explain.count(missed)} of {explain.count(scheduled)} arrivals were not started,"
-        f" {format_ratio(MISSED_RATIO)} allowed: the workers cannot keep up; add workers"
+        f" {format_ratio(MISSED_RATIO)} allowed"
     )
+    return _because(setting, tally, what, "the workers cannot keep up; add workers")
+
+
+def _refused(setting: Setting, tally: Tally, *, ended: bool) -> str | None:
+    """Arrivals that the worker failed, not the target: they were not sent either."""
+    if not tally.strains:
+        return None
+    refused = sum(entry.refused_by(strain.OWN) for entry in tally.strains)
+    scheduled = tally.totals.scheduled
+    out_of = scheduled if ended else max(scheduled, _whole(setting))
+    if refused <= MISSED_RATIO * out_of:
+        return None
+    what = (
+        f"{explain.count(refused)} of {explain.count(scheduled)} arrivals could not be sent for"
+        f" want of a connection, {format_ratio(MISSED_RATIO)} allowed"
+    )
+    return f"{what}; {strain.refusal(tally.strains)}"
 
 
 def _lagging(setting: Setting, tally: Tally, *, ended: bool) -> str | None:
@@ -78,10 +97,18 @@ def _lagging(setting: Setting, tally: Tally, *, ended: bool) -> str | None:
     if late <= max((1 - LAG_QUANTILE) * out_of, LAG_FEWEST):
         return None
     lag_s = tally.send_lag.quantile(LAG_QUANTILE)
-    return (
-        f"send lag p99 was {explain.duration(lag_s)}, {explain.duration(limit_s)} allowed: the"
-        " workers cannot keep up; add workers or give them a core each"
-    )
+    what = f"send lag p99 was {explain.duration(lag_s)}, {explain.duration(limit_s)} allowed"
+    otherwise = "the workers cannot keep up; add workers or give them a core each"
+    return _because(setting, tally, what, otherwise)
+
+
+def _because(setting: Setting, tally: Tally, what: str, otherwise: str) -> str:
+    """What happened, and the cause; `otherwise` when no worker told of one."""
+    span_s = tally.through_s - setting.probe.judged_from_s
+    if span_s <= 0:
+        span_s = tally.through_s
+    found = strain.cause(tally.strains, span_s=span_s, late_s=lag_limit_s(setting))
+    return f"{what}: {otherwise}" if found is None else f"{what}; {found}"
 
 
 def _whole(setting: Setting) -> float:

@@ -16,6 +16,7 @@ from contract.report import (
     MOST_REPLICAS,
     OTHER_REPLICAS,
     DueBucket,
+    Health,
     InFlight,
     Ledger,
     Report,
@@ -378,3 +379,20 @@ def test_the_burden_counts_what_comes_after_the_stop_and_what_was_given_up_on() 
         replace(late, totals=replace(late.totals, timed_out=2, in_flight=4), in_flight=waiting), 0.6
     )
     assert merge.burden == Burden(requests=13 + 2 + 4, bad_requests=3 + 2)
+
+
+def test_the_health_of_what_came_is_told_once_and_of_the_most_strained_alone() -> None:
+    names = tuple(f"w{n}" for n in range(30))
+    merge = Merge(a_plan(names), dict.fromkeys(names, "b"), 0.0)
+    for number in (1, 2):
+        for place, name in enumerate(names):
+            health = Health(send_lag_p99_s=place / 1e3, refused=(("EMFILE", 1),))
+            merge.take(replace(a_report("w1", number), worker=name, boot="b", health=health), 0.3)
+    report = merge.pop(0.5)
+    assert report is not None
+    assert [worker for worker, _ in report.health] == list(names[10:])
+    assert {health.refused for _, health in report.health} == {(("EMFILE", 2),)}
+    merge.take(replace(a_report("w0", 3), boot="b"), 0.6)
+    later = merge.pop(5.0)
+    assert later is not None
+    assert [worker for worker, _ in later.health] in ([], ["w0"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from contract.latency import Histogram
-from contract.report import FleetReport
+from contract.report import FleetReport, Health
 from controller.search.probe import Verdict
 from controller.search.trial import conclude, feed, void
 from tests.helpers.builders import a_goal
@@ -46,6 +46,58 @@ def test_void_rules(claim: str, change: Change, words: str | None) -> None:
     if words is not None:
         assert words in outcome.reason
         assert outcome.evidence is None, "a void probe is no evidence"
+
+
+STRAINED = Health(cpu_ratio=0.97, send_lag_p99_s=0.1)
+AT_FULL = "; worker w1 at 97 % CPU: add workers or lower the rate"
+
+
+def from_w1(health: Health) -> Change:
+    return lambda report: replace(report, health=(("w1", health),))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda r: changed(r, shed=1), "1 arrivals were shed although the target was inside its limits"),
+        (lambda r: changed(r, missed=2), "2 of 50 arrivals were not started, 0.1% allowed"),
+        (slow_sends(4, 0.016), "send lag p99 was 16ms, 15ms allowed"),
+    ],
+)  # fmt: skip
+def test_a_void_probe_names_the_worker_that_was_the_limit_and_why(
+    change: Change, words: str
+) -> None:
+    reports = [from_w1(STRAINED)(change(report)) for report in stream(GOAL, Flow(50), 40)]
+    outcome, _ = judged(a_trial(GOAL, PROBE), reports)
+    assert outcome is not None
+    assert outcome.verdict is Verdict.VOID
+    assert outcome.reason.endswith(AT_FULL), outcome.reason
+    assert outcome.reason.startswith(words), outcome.reason
+
+
+def test_strain_alone_voids_nothing() -> None:
+    worn = Health(
+        cpu_ratio=1.0, loop_lag_s=1.0, gc_s=1.0, throttled_s=1.0, retransmits=10_000,
+        refused=(("ECONNREFUSED", 10_000),),
+    )  # fmt: skip
+    reports = [from_w1(worn)(report) for report in stream(GOAL, Flow(50), 40)]
+    outcome, _ = judged(a_trial(GOAL, PROBE), reports)
+    assert outcome is not None
+    assert outcome.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("each", "verdict"), [(1, Verdict.VOID), (0, Verdict.PASS)])
+def test_connections_that_the_worker_could_not_open_are_not_the_targets_fault(
+    each: int, verdict: Verdict
+) -> None:
+    health = Health(refused=(("EMFILE", each),) if each else (), open_files=64)
+    reports = [from_w1(health)(report) for report in stream(GOAL, Flow(50, failed=0), 40)]
+    outcome, _ = judged(a_trial(GOAL, PROBE), reports)
+    assert outcome is not None
+    assert outcome.verdict is verdict
+    if each:
+        assert "for want of a connection" in outcome.reason
+        assert outcome.reason.endswith("(EMFILE, limit 64): raise ulimit -n")
 
 
 def test_a_lost_worker_voids_at_once() -> None:

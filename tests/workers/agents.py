@@ -122,9 +122,11 @@ class Watch:
 @dataclass
 class Guard:
     allowed: tuple[str, ...] = ()
+    resolve_s: float | None = None
 
-    def update(self, allowed: Iterable[str]) -> None:
+    def update(self, allowed: Iterable[str], resolve_s: float | None = None) -> None:
         self.allowed = tuple(allowed)
+        self.resolve_s = resolve_s
 
     def reset(self) -> None:
         self.allowed = ()

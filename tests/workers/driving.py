@@ -10,6 +10,9 @@ from typing import Any
 from locust import FastHttpUser, HttpUser, User
 from locust.env import Environment
 
+from workers.clients.inference import InferenceUser
+from workers.clients.policy import Connecting
+
 
 @dataclass
 class Driven:
@@ -35,6 +38,9 @@ def driving(kind: type[User], host: str) -> Iterator[Driven]:
     """A user aimed at `host`; its connections are closed afterwards."""
     environment = Environment(user_classes=[kind], host=host)
     kind.host = host
+    connecting = Connecting()
+    if issubclass(kind, InferenceUser) and kind.tonnage_connecting is None:
+        kind.tonnage_connecting = connecting
     driven = Driven(kind(environment))
     listen: Any = environment.events.request.add_listener
     listen(lambda **event: driven.events.append(event))
@@ -42,6 +48,9 @@ def driving(kind: type[User], host: str) -> Iterator[Driven]:
         yield driven
     finally:
         _close(driven.user)
+        connecting.close()
+        if getattr(kind, "tonnage_connecting", None) is connecting:
+            delattr(kind, "tonnage_connecting")
 
 
 def _text(error: object) -> str | None:

@@ -58,15 +58,23 @@ def eventually(claim: Callable[[], bool], within_s: float = 10.0) -> None:
 
 
 class HttpTarget:
-    """An HTTP/1.1 server on a free loopback port that keeps what it receives."""
+    """An HTTP/1.1 server on loopback, a free port unless told, that keeps what it receives."""
 
-    def __init__(self, answer: Answer = ok, *, reads_bodies: bool = True, **tls: Any) -> None:
+    def __init__(
+        self,
+        answer: Answer = ok,
+        *,
+        reads_bodies: bool = True,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        **tls: Any,
+    ) -> None:
         self.reads_bodies = reads_bodies
         self.answer = answer
         self.connections = 0
         self.closed = 0
         self.requests: list[Received] = []
-        self._server = StreamServer(("127.0.0.1", 0), self._serve, **tls)
+        self._server = StreamServer((host, port), self._serve, **tls)
 
     @property
     def port(self) -> int:

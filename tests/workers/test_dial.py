@@ -109,7 +109,7 @@ def test_counts_are_told_once_and_what_is_open_stays() -> None:
 def test_no_address_gets_more_connections_than_the_cap() -> None:
     with two_addresses() as port:
         dialer = Dialer("ranker", port, names=pair(), most=3)
-        assert dialer.room == 6
+        assert dialer.room() == 6
         opened = [dialer.open() for _ in range(6)]
         assert set(Counter(one.address for one in opened).values()) == {3}
         with pytest.raises(OSError, match="no room for another connection"):
@@ -118,15 +118,31 @@ def test_no_address_gets_more_connections_than_the_cap() -> None:
             one.socket.close()
 
 
-def test_a_dialer_knows_whether_an_address_is_still_the_targets() -> None:
+class Line:
+    """What uses a connection."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.retired = 0
+
+    def retire(self) -> None:
+        self.retired += 1
+
+
+def test_connections_to_an_address_that_has_gone_are_retired() -> None:
     addresses = ["127.0.0.1", "127.0.0.2"]
     names = Names(lambda _: tuple(addresses))
     names.keep(["ranker"])
     dialer = Dialer("ranker", 80, names=names)
-    assert dialer.leads("127.0.0.1:80")
+    leaving, staying = Line("127.0.0.1:80"), Line("127.0.0.2:80")
+    dialer.lines.add(leaving)
+    dialer.lines.add(staying)
+    dialer.look()
+    assert (leaving.retired, staying.retired) == (0, 0)
     addresses.remove("127.0.0.1")
     names.refresh()
-    assert (dialer.leads("127.0.0.1:80"), dialer.leads("127.0.0.2:80")) == (False, True)
+    dialer.look()
+    assert (leaving.retired, staying.retired) == (1, 0)
 
 
 class Recorded:

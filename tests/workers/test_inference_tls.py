@@ -11,8 +11,9 @@ from locust import task
 
 from tests.workers.driving import driving
 from tests.workers.servers import DROP, HttpTarget, eventually, response
-from workers.clients import inference
 from workers.clients.inference import InferenceUser
+from workers.clients.policy import Connecting
+from workers.clients.tls import Tls
 
 # Key and self-signed certificate of localhost, made for these tests and used nowhere else.
 PEM = Path(__file__).parent / "tls" / "localhost.pem"
@@ -26,8 +27,8 @@ class Asking(InferenceUser):
 
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    context = ssl.create_default_context(cafile=str(PEM))
-    monkeypatch.setattr(inference, "_tls", lambda: context)
+    tls = Tls(ssl.create_default_context(cafile=str(PEM)))
+    monkeypatch.setattr(InferenceUser, "tonnage_connecting", Connecting(tls=tls))
 
 
 @pytest.fixture

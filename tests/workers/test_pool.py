@@ -72,14 +72,6 @@ def test_a_connection_that_ended_while_it_was_idle_is_not_taken() -> None:
     assert pool.take() not in lines
 
 
-def test_what_is_idle_is_closed_with_the_pool() -> None:
-    pool = Shared(Line)
-    line = pool.take()
-    pool.give(line)
-    pool.close()
-    assert (line.is_open, pool.idle) == (False, 0)
-
-
 def test_a_user_keeps_its_own() -> None:
     pool = Own(Line)
     line = pool.take()

@@ -7,9 +7,11 @@ does not answer is counted as failed, and the next is tried.
 from __future__ import annotations
 
 import socket as sockets
+import sys
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
+from weakref import WeakSet
 
 from gevent import socket
 
@@ -25,6 +27,15 @@ class Opened(NamedTuple):
 
     socket: Any
     address: str
+
+
+class Line(Protocol):
+    """What uses an open connection."""
+
+    address: str
+
+    def retire(self) -> None:
+        """Close now, or after the request that is under way."""
 
 
 class Counts:
@@ -92,19 +103,27 @@ class Dialer:
         self.most = most
         self.names = names
         self.counts = counts if counts is not None else Counts()
+        self.lines: WeakSet[Line] = WeakSet()
         self._timed = timed
 
-    @property
-    def room(self) -> int | None:
-        """How many connections there may be in all; None: any number."""
-        return None if self.most is None else self.most * len(self.names.of(self.host))
+    def room(self) -> int:
+        """How many connections there may be in all."""
+        return self.most * len(self.names.of(self.host)) if self.most is not None else sys.maxsize
 
-    def leads(self, address: str) -> bool:
-        """Whether the host still has that address."""
-        return address in {self._written(host) for host in self.names.of(self.host)}
+    def retire(self) -> None:
+        """No connection is used again."""
+        for line in tuple(self.lines):
+            line.retire()
+
+    def look(self) -> None:
+        """The name may have moved: connections to addresses that it had are not used again."""
+        there = {self._written(host) for host in self.names.of(self.host)}
+        for line in tuple(self.lines):
+            if line.address not in there:
+                line.retire()
 
     def open(self) -> Opened:
-        """A new connection; `closed` must hear of its end.
+        """A new connection; put what uses it into `lines`, and say when it is `closed`.
 
         Raises:
             OSError: no address could be connected to; of the first one tried.

@@ -1,7 +1,7 @@
 """What does a user of a model server need: one request, timed by phase, reported exactly once?
 
-`InferenceUser` keeps one connection per user. Users are taken at random, so connections are too.
-A connection found closed is opened again before anything is sent; one that drops afterwards is a
+`InferenceUser` takes a connection for each request, by the policy of the goal; without one any that
+is idle, all alike. A connection found closed is opened again before anything is sent; one that drops afterwards is a
 failed request, never a second one. Redirects are failures: a model server has no business there.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,19 +16,22 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any, ClassVar
 
+import gevent
 import numpy as np
 from geventhttpclient._parser import HTTPParseError
 from locust import User
 
 from contract.recording import OF_THE_CONNECTION, parse_recording
 from workers.clients.answer import Reply
+from workers.clients.policy import Connecting
+from workers.clients.pool import Own
 from workers.clients.wire import Address, Connection, ConnectionDropped, NoAnswer, NotAnAddress
 from workers.permit import Permit, current_permit
 
 SHOWN_BYTES = 120
 """Of an error's body, in its message."""
 
-DRAWN_AT_ONCE = 32
+DRAWN_AT_ONCE = 128
 
 BODIES = int.from_bytes(b"bodies")
 """The purpose of a user's draws: apart from those of the schedule, which has the same seed."""
@@ -74,6 +76,7 @@ class InferenceUser(User):
     `tonnage_requests` (the recording's bytes) and `tonnage_seed`. `ready_paths` are asked before
     any load is sent; `{model}` in them is the goal's model. `network_timeout_s` is for requests
     outside of arrivals: the time-out of an arrival is the goal's, and counts from its due time.
+    `tonnage_connecting` has the connections of all users.
     """
 
     abstract = True
@@ -84,6 +87,7 @@ class InferenceUser(User):
     tonnage_options: ClassVar[Mapping[str, Any]] = {}
     tonnage_requests: bytes | None = None
     tonnage_seed: int = 1
+    tonnage_connecting: ClassVar[Connecting | None] = None
 
     _numbers: ClassVar[Iterator[int]] = itertools.count()
     _kept: ClassVar[dict[Address, tuple[Prepared, ...]]] = {}
@@ -97,7 +101,8 @@ class InferenceUser(User):
         super().__init__(environment)
         self._address = Address.of(self.host or "")
         self._number = next(self._numbers)
-        self._connection = _connection(self._address)
+        self._pool = (self.tonnage_connecting or _without_policy()).pool(self._address)
+        self._take, self._give = self._pool.take, self._pool.give
 
     def prepare(
         self,
@@ -141,6 +146,8 @@ class InferenceUser(User):
         return self._draw(self._kept[self._address])
 
     def _draw(self, requests: Sequence[Prepared]) -> Iterator[Prepared]:
+        if len(requests) == 1:
+            yield from itertools.repeat(requests[0])
         worker = getattr(self.environment.runner, "worker_index", 0)
         key = [self.tonnage_seed, BODIES, max(worker, 0), self._number]
         source = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
@@ -174,8 +181,9 @@ class InferenceUser(User):
         return reply
 
     def close(self) -> None:
-        """Close the connection; the user has ended."""
-        self._connection.close()
+        """The user has ended; what it shares with others stays open."""
+        if isinstance(self._pool, Own):
+            self._pool.close()
 
     @classmethod
     def check_ready(cls, host: str, timeout_s: float) -> str | None:
@@ -184,7 +192,7 @@ class InferenceUser(User):
             address = Address.of(host)
         except NotAnAddress as error:
             return str(error)
-        connection = _connection(address)
+        connection = (cls.tonnage_connecting or _without_policy()).once(address)
         try:
             for template in cls.ready_paths:
                 path = template.format(model=cls.model or "")
@@ -198,17 +206,26 @@ class InferenceUser(User):
     def _exchange(
         self, request: Prepared, check: Check | None, permit: Permit | None
     ) -> tuple[Reply | None, Exception | None]:
-        timeout_s = self.network_timeout_s if permit is None else None
         try:
-            reply = self._connection.exchange(
-                request.data, head=request.method == "HEAD", timeout_s=timeout_s
-            )
+            if permit is not None:
+                reply = self._over_one(request)
+            else:
+                late = NoAnswer(f"no answer within {self.network_timeout_s:g} s")
+                with gevent.Timeout(self.network_timeout_s, late):
+                    reply = self._over_one(request)
         except (OSError, HTTPParseError) as error:
             return None, error
         if reply.status >= 300:
             return reply, RequestFailed(f"HTTP {reply.status}", _shown(reply.body))
         fault = check(reply) if check is not None else None
         return reply, RequestFailed(fault, _shown(reply.body)) if fault else None
+
+    def _over_one(self, request: Prepared) -> Reply:
+        connection = self._take()
+        try:
+            return connection.exchange(request.data, head=request.method == "HEAD")
+        finally:
+            self._give(connection)
 
 
 def _only_counts(hook: Any) -> bool:
@@ -250,14 +267,10 @@ def _field(name: str, value: object) -> str:
     return f"{name}: {value}"
 
 
-def _connection(address: Address) -> Connection:
-    return Connection(address, _tls() if address.tls else None)
-
-
 @lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    """Read once: the certificates of the authorities take 20 ms."""
-    return ssl.create_default_context()
+def _without_policy() -> Connecting:
+    """For users outside of a worker, such as stock Locust's."""
+    return Connecting()
 
 
 def _not_ready(

@@ -23,8 +23,7 @@ from gevent.hub import Waiter
 class Connection(Protocol):
     """What a pool needs of `workers.clients.wire.Connection`."""
 
-    @property
-    def is_open(self) -> bool: ...
+    is_open: bool
 
     def close(self) -> None: ...
 
@@ -68,20 +67,15 @@ class Shared(Generic[C]):
         idle = self._idle
         while idle:
             place = int(self._random() * len(idle))
-            idle[place], idle[-1] = idle[-1], idle[place]
-            connection = idle.pop()
+            connection, last = idle[place], idle.pop()
+            if last is not connection:
+                idle[place] = last
             if connection.is_open:
                 return connection
         return self._more()
 
     def give(self, connection: C) -> None:
         self._idle.append(connection)
-
-    def close(self) -> None:
-        """Close what is idle."""
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
 
     def _more(self) -> C:
         return self._make()

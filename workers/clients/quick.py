@@ -1,16 +1,18 @@
 """What do Locust's own clients do for each request that changes nothing, and how is it left out?
 
 The socket of a FastHttpUser asks the kernel for the size of its buffer before each send, and tries
-to read an answer before it can be there; its jar of cookies is searched also when it is empty.
-Left out, this is a sixth of what a request costs.
+to read an answer before it can be there; its jar of cookies is searched also when it is empty; a
+URL is taken apart at every use. Left out, this is a fifth of what a request costs.
 """
 
 from __future__ import annotations
 
+from functools import cached_property, lru_cache
 from http.cookiejar import CookieJar
 from typing import Any
 
 from gevent import socket
+from geventhttpclient.url import URL
 
 
 class QuickSocket(socket.socket):
@@ -53,3 +55,24 @@ class QuietJar(CookieJar):
         told = response.headers
         if "set-cookie" in told or "set-cookie2" in told:
             super().extract_cookies(response, request)
+
+
+def _kept(name: str) -> Any:
+    return cached_property(vars(URL)[name].fget)
+
+
+class KnownURL(URL):
+    """A URL that is taken apart once. A URL does not change."""
+
+    scheme = _kept("scheme")
+    netloc = _kept("netloc")
+    host = _kept("host")
+    port = _kept("port")
+    request_uri = _kept("request_uri")
+    quoted_uri = _kept("quoted_uri")
+
+
+@lru_cache(maxsize=1024)
+def known_url(text: str) -> KnownURL:
+    """The URL of `text`, the same object as long as it is remembered."""
+    return KnownURL(text)

@@ -52,6 +52,11 @@ class Names:
         self._kept = found
         self._tell()
 
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Those of all hosts that are kept."""
+        return frozenset(address for found in self._kept.values() for address in found)
+
     def kept(self, host: str) -> tuple[str, ...] | None:
         """Addresses of a host that is kept; None of any other."""
         return self._kept.get(host.lower())

@@ -41,7 +41,8 @@ class Tls:
         try:
             return self.context.wrap_socket(opened, server_hostname=name)
         except ssl.SSLError as error:
-            raise explained(error, name) from error
+            explain(error, name)
+            raise
 
 
 def system_tls() -> Tls:
@@ -70,22 +71,23 @@ def tls_of(
     return Tls(context, policy.server_name)
 
 
-def explained(error: ssl.SSLError, name: str) -> ssl.SSLError:
-    """The error as a sentence with its fix, where certificates are at the bottom of it."""
+def explain(error: ssl.SSLError, name: str) -> None:
+    """Raise it as a sentence with its fix, where certificates are at the bottom of it.
+
+    Raises:
+        CertificateRefused: one was refused, that of `name` or the client's.
+    """
     if isinstance(error, ssl.SSLCertVerificationError):
         why = error.verify_message.rstrip(".")
         fix = "name its authority in workload.connections.ca, or write verify: off"
         if "mismatch" in why:
             fix = "write the name that it has as workload.connections.server_name"
-        return CertificateRefused(
-            error.errno, f"certificate verify failed: that of {name}: {why}: {fix}"
-        )
+        text = f"certificate verify failed: that of {name}: {why}: {fix}"
+        raise CertificateRefused(error.errno, text) from error
     if _ASKS_FOR_ONE in (error.reason or ""):
         fix = "name a file with one in workload.connections.certificate"
-        return CertificateRefused(
-            error.errno, f"{name} asks for a certificate of the client's: {fix}"
-        )
-    return error
+        text = f"{name} asks for a certificate of the client's: {fix}"
+        raise CertificateRefused(error.errno, text) from error
 
 
 @lru_cache(maxsize=1)

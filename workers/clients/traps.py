@@ -9,6 +9,7 @@
       again: two on the wire, one in the statistics
     redirects are followed: several on the wire, one in the  a failed request that says so, unless
       statistics                                               the locustfile asks for redirects
+    connections know nothing of the goal's policy            they keep what of it they can (`stock`)
 
 A locustfile asks by `allow_redirects=True` at the request, or by `max_redirects` or `max_retries`
 in its FastHttpUser class; each extra send it asks for is counted.
@@ -30,6 +31,7 @@ import requests
 from geventhttpclient.client import HTTPClient
 from geventhttpclient.connectionpool import ConnectionPool
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
+from geventhttpclient.useragent import CompatRequest
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import (
     FAILURE_EXCEPTIONS,
@@ -40,8 +42,10 @@ from locust.contrib.fasthttp import (
 )
 from urllib3.connectionpool import HTTPConnectionPool
 
+from workers.clients import stock
 from workers.clients.liveness import is_alive
-from workers.clients.quick import QuickSocket, QuietJar
+from workers.clients.quick import QuickSocket, QuietJar, known_url
+from workers.clients.stock import IN_FORCE
 from workers.extra_sends import count_extra_send
 
 Function = Callable[..., Any]
@@ -73,13 +77,24 @@ def remove() -> None:
 
 def _is_socket_alive(_original: Function) -> Function:
     def is_socket_alive(_pool: ConnectionPool, sock: Any) -> bool:
-        return sock is not None and is_alive(sock._sock)
+        return sock is not None and is_alive(sock._sock) and not IN_FORCE.has_gone(sock)
 
     return is_socket_alive
 
 
 def _create_tcp_socket(_original: Function) -> Function:
     return lambda _pool, family, kind, protocol: QuickSocket(family, kind, protocol)
+
+
+def _set_url(original: Function) -> Function:
+    def set_url(request: CompatRequest, url: Any, params: Any = None) -> None:
+        if type(url) is not str or params is not None:
+            original(request, url, params=params)
+            return
+        original(request, known_url(url))
+        request.url = url
+
+    return set_url
 
 
 def _agent(original: Function) -> Function:
@@ -255,17 +270,23 @@ def _make_request(original: Function) -> Function:
 _FIXES: Final[tuple[tuple[Any, str, Callable[[Function], Function]], ...]] = (
     (ConnectionPool, "_is_socket_alive", _is_socket_alive),
     (ConnectionPool, "_create_tcp_socket", _create_tcp_socket),
+    (ConnectionPool, "return_socket", stock.return_socket),
+    (FastHttpSession, "__init__", stock.fast_session),
     (LocustUserAgent, "__init__", _agent),
+    (CompatRequest, "set_url", _set_url),
     (FastHttpSession, "iter_lines", _iter_lines),
     (geventhttpclient.client, "_may_retry_after_send_error", _never_again),
     (HTTPClient, "_wait_for_continue_response", _wait_for_continue),
     (FastHttpSession, "request", _fast_request),
     (LocustUserAgent, "urlopen", _urlopen),
     (LocustUserAgent, "_urlopen", _send_of_agent),
+    (HttpSession, "__init__", stock.http_session),
     (HttpSession, "request", _request_of_requests),
     (HttpSession, "get", _get),
     (HttpSession, "options", _options),
     (HttpSession, "_send_request_safe_mode", _send_of_requests),
     (HttpSession, "resolve_redirects", _resolve_redirects),
     (HTTPConnectionPool, "_make_request", _make_request),
+    (HTTPConnectionPool, "_put_conn", stock.put_conn),
+    (HTTPConnectionPool, "_get_conn", stock.get_conn),
 )

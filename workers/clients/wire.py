@@ -7,8 +7,6 @@ the answer to this one. Nothing is ever sent twice.
 
 from __future__ import annotations
 
-import ipaddress
-import socket as sockets
 import ssl
 from dataclasses import dataclass
 from time import perf_counter
@@ -16,15 +14,19 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import gevent
-from gevent import get_hub, getcurrent, socket
+from gevent import get_hub, getcurrent
 from geventhttpclient._parser import HTTPParseError
 
 from workers.clients.answer import Answer, Assembly, Reply, whole
+from workers.clients.dial import Dialer
 from workers.clients.liveness import is_alive
+from workers.clients.tls import explain
 
 BLOCK_BYTES = 65_536
 SURE_S = 1.0
 """A connection that was idle for longer is asked whether it has ended."""
+FOR_EVER: Final = -1
+"""Requests that a connection has left when it is closed after none: counting down never ends."""
 READABLE: Final = 1
 """libev's name for it."""
 
@@ -74,11 +76,18 @@ class Address:
 
 
 class Connection:
-    """At most one open socket to an address, opened when it is needed and found closed."""
+    """At most one open socket to a target, opened when it is needed and found closed.
 
-    def __init__(self, address: Address, tls: ssl.SSLContext | None = None) -> None:
-        self._address = address
-        self._tls = tls
+    `requests`: after so many it is closed. `address` is where it leads while it `is_open`.
+    """
+
+    def __init__(self, dialer: Dialer, *, requests: int | None = None) -> None:
+        self.is_open = False
+        self.address = ""
+        self._dialer = dialer
+        self._requests = FOR_EVER if requests is None else requests
+        self._left = self._requests
+        self._is_plain = dialer.tls is None
         self._hub: Any = get_hub()
         self._socket: Any = None
         self._raw: Any = None
@@ -106,15 +115,24 @@ class Connection:
         with gevent.Timeout(timeout_s, late):
             return self._exchange(request, head=head)
 
+    def retire(self) -> None:
+        """Close now, or after the request that is under way."""
+        if self._is_busy:
+            self._left = 1
+        else:
+            self.close()
+
     def close(self) -> None:
         opened, watcher = self._socket, self._readable
         self._socket = self._raw = self._readable = self._waiting = None
-        self._is_busy = False
+        self._is_busy = self.is_open = False
         if watcher is not None:
             watcher.stop()
             watcher.close()
         if opened is not None:
             opened.close()
+            self._dialer.lines.discard(self)
+            self._dialer.closed(self.address)
 
     def __del__(self) -> None:
         self.close()
@@ -138,7 +156,8 @@ class Connection:
             raise
         self._is_busy = False
         status, told, body, keeps = answer
-        if not keeps:
+        self._left -= 1
+        if not keeps or not self._left:
             self.close()
         self._used_s = ended_s = perf_counter()
         self._turn = self._hub.loop.iteration
@@ -146,20 +165,15 @@ class Connection:
         return tuple.__new__(Reply, (status, told, body, *times_s))
 
     def _open(self) -> None:
-        address = self._address
-        opened: Any = _connected(address.host, address.port)
-        try:
-            opened.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
-            if self._tls is not None:
-                opened = self._tls.wrap_socket(opened, server_hostname=address.host)
-        except BaseException:
-            opened.close()
-            raise
+        opened, self.address = self._dialer.open()
         # The socket inside gevent's, and a watcher of our own: gevent's recv() would try to read
         # before it waits, and fail to, and would start and stop a watcher each time.
         self._socket, self._raw = opened, opened._sock  # noqa: SLF001
         self._used_s = perf_counter()
-        if self._tls is None:
+        self._left = self._requests
+        self.is_open = True
+        self._dialer.lines.add(self)
+        if self._is_plain:
             self._readable = self._hub.loop.io(opened.fileno(), READABLE)
             self._readable.start(self._on_readable)
 
@@ -176,7 +190,7 @@ class Connection:
 
     def _send(self, request: bytes) -> None:
         try:
-            if self._tls is not None:
+            if not self._is_plain:
                 self._socket.sendall(request)
                 return
             try:
@@ -191,11 +205,14 @@ class Connection:
     def _receive(self) -> bytes:
         """What came; nothing at the end of the connection."""
         try:
-            if self._tls is not None:
+            if not self._is_plain:
                 data: bytes = self._socket.recv(BLOCK_BYTES)
             else:
                 self._wait()
                 data = self._raw.recv(BLOCK_BYTES)
+        except ssl.SSLError as error:
+            explain(error, self.address)
+            raise
         except ConnectionError as error:
             raise ConnectionDropped("the target reset the connection under a request") from error
         return data
@@ -206,7 +223,7 @@ class Connection:
         The loop tells of the end of an idle one, if it has turned since it was used; servers close
         those that were idle for long, and such a one is asked.
         """
-        seen = self._tls is None and self._hub.loop.iteration != self._turn
+        seen = self._is_plain and self._hub.loop.iteration != self._turn
         return (seen and now_s - self._used_s < SURE_S) or is_alive(self._raw)
 
     def _wait(self) -> None:
@@ -234,19 +251,3 @@ class Connection:
 
 
 _CUT_SHORT: Final = "the target closed the connection before its answer ended"
-
-
-def _connected(host: str, port: int) -> Any:
-    """A connected socket; an address in figures needs no resolver, hence no thread."""
-    try:
-        version = ipaddress.ip_address(host).version
-    except ValueError:
-        return socket.create_connection((host, port), timeout=None)
-    opened = socket.socket(sockets.AF_INET6 if version == 6 else sockets.AF_INET)
-    try:
-        opened.settimeout(None)
-        opened.connect((host, port))
-    except BaseException:
-        opened.close()
-        raise
-    return opened

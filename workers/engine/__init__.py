@@ -22,8 +22,10 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_STOPPED, LocalRunner
 
 from contract.report import Ledger, Report
-from workers.clients import traps
-from workers.clients.inference import COUNTS
+from workers.clients import stock, traps
+from workers.clients.inference import COUNTS, InferenceUser
+from workers.clients.policy import Connecting
+from workers.clients.resolve import Names
 from workers.clock import monotonic_ns
 from workers.engine import patches
 from workers.engine.locustfile import Locustfile, load
@@ -60,8 +62,10 @@ class OpenLoopRunner(LocalRunner):
 class Engine:
     """One loaded locustfile at a time, behind one gate."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, names: Names | None = None) -> None:
         self.gate = gate
+        self._names = names or Names()
+        self._connecting = Connecting(names=self._names)
         self._users: Users | None = None
         self._runner: OpenLoopRunner | None = None
         self._classes: tuple[Any, ...] = ()
@@ -86,8 +90,11 @@ class Engine:
         options = _options(order.options)
         file = load(order.user)
         self._order, self._classes = order, file.classes
+        connecting = self._connecting = self._connect(order)
         for user_class in file.classes:
             _configure(user_class, order, options)
+            if issubclass(user_class, InferenceUser):
+                user_class.tonnage_connecting = connecting
         self._runner = _runner(file, order, options)
         weights = [float(c.weight) or 1.0 for c in file.classes]
         lanes = self.gate.set_lanes(weights)
@@ -102,7 +109,8 @@ class Engine:
             first_host=order.position,
             headers=dict(order.headers),
         )
-        return Loaded(file.sha256, file.warnings)
+        unheard = stock.unheard(order.connections, file.classes)
+        return Loaded(file.sha256, (*file.warnings, *unheard))
 
     def want_users(self, count: int) -> None:
         """Have at least `count` users, and at most as many when arrivals find none idle."""
@@ -161,11 +169,19 @@ class Engine:
         events.test_stop.fire(environment=runner.environment)
         runner.greenlet.kill(block=False)
         self._forget_listeners()
+        self._connecting.close()
+        stock.IN_FORCE.end()
         self.gate.set_lanes(())
         self._users = self._runner = self._order = None
         self._classes = ()
         gc.unfreeze()
         gc.collect()
+
+    def _connect(self, order: Order) -> Connecting:
+        """Put the policy of connections in force."""
+        self._connecting.close()
+        stock.IN_FORCE.begin(order.connections, self._names, order.tls)
+        return Connecting(order.connections, names=self._names, tls=order.tls, seed=order.seed)
 
     def _forget_listeners(self) -> None:
         """Locust's events are global: take out what a locustfile has put there."""
