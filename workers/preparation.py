@@ -13,6 +13,7 @@ from contract.laws import ArrivalsError
 from contract.messages import Prepare, Ready
 from contract.objectives import ObjectiveError, parse_objective
 from contract.recorded import Recorded, parse_times
+from contract.report import Connected
 from contract.units import Rate
 from workers import allow
 from workers.clients.tls import tls_of
@@ -63,6 +64,8 @@ class Loader(Protocol):
     def start_slow(self, count: int, timeout_s: float) -> str | None: ...
 
     def settled(self) -> None: ...
+
+    def connections(self) -> tuple[Connected, ...]: ...
 
     def release(self, timeout_s: float = ...) -> None: ...
 

@@ -21,7 +21,7 @@ from locust.argument_parser import get_parser
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_STOPPED, LocalRunner
 
-from contract.report import Ledger, Report
+from contract.report import Connected, Ledger, Report
 from workers.clients import stock, traps
 from workers.clients.inference import COUNTS, InferenceUser
 from workers.clients.policy import Connecting
@@ -176,6 +176,10 @@ class Engine:
         self._classes = ()
         gc.unfreeze()
         gc.collect()
+
+    def connections(self) -> tuple[Connected, ...]:
+        """Of InferenceUsers to the target's addresses; increments are since the last call."""
+        return self._connecting.counts.drain()
 
     def _connect(self, order: Order) -> Connecting:
         """Put the policy of connections in force."""
