@@ -25,8 +25,8 @@ from contract.report import Health, Ledger
 from contract.shares import Shares, shares_of
 from contract.units import Rate, Seconds
 
-BEAT_S = 1.0
-"""The conductor renews its beat this often."""
+BEAT_S = 0.25
+"""The conductor renews its beat this often: a connection may fail for 2 s and no load stops."""
 DEAD_MAN_S = 3.0
 """A worker that has seen no new beat for this long, on its own clock, stops."""
 
