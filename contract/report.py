@@ -18,6 +18,9 @@ BUCKET_NS = 250_000_000
 """Length of a due-time bucket."""
 TICK_NS = 20_000_000
 """Length of a completion tick; the stall test needs this resolution."""
+MOST_ADDRESSES = 64
+"""Addresses of a target told apart in one report; what comes beyond is `OTHER_ADDRESSES`."""
+OTHER_ADDRESSES = "other"
 MOST_REPLICAS = 64
 """Replicas of a target told apart by name; what comes beyond is `OTHER_REPLICAS`."""
 OTHER_REPLICAS = "other"
@@ -145,6 +148,17 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Connected:
+    """Connections to one address of the target, IP:PORT: open now, and what became of others."""
+
+    address: str
+    open: int
+    opened: int
+    closed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One worker's increments, deduplicated by (worker, boot, sequence).
 
@@ -152,7 +166,8 @@ class Report:
     earlier one. `through_index` is the first global arrival index not yet accounted for, so
     that the controller can recount what this worker owed. `final`: nothing more will come.
     `errors` are (kind, count), the commonest twenty. `replicas` are the names the target's
-    answers gave so far in this probe, in the order they were first seen.
+    answers gave so far in this probe, in the order they were first seen. `phases` are the times of
+    parts of requests by name: connect, tls, pool_wait, first_byte; of users that tell.
     """
 
     run: str
@@ -173,6 +188,8 @@ class Report:
     health: Health = field(default_factory=Health)
     final: bool = False
     replicas: tuple[str, ...] = ()
+    phases: tuple[tuple[str, Histogram], ...] = ()
+    connections: tuple[Connected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,3 +220,5 @@ class FleetReport:
     notes: tuple[str, ...] = ()
     replicas: tuple[str, ...] = ()
     owed: tuple[tuple[str, int, int], ...] = ()
+    phases: tuple[tuple[str, Histogram], ...] = ()
+    connections: tuple[Connected, ...] = ()

@@ -19,7 +19,7 @@ import gevent
 
 from contract.codec import Message
 from contract.messages import DEAD_MAN_S, Drained, Plan, Prepare, Stop
-from contract.report import Health, Ledger
+from contract.report import Health, Ledger, Report
 from workers.clock import NS_PER_S, Now, RedisClock, monotonic_ns
 from workers.gate import Gate
 from workers.outbox import Reply
@@ -135,7 +135,7 @@ class Agent:
                 self._end(None, self._note)
             probe.tick()
             if probe.report_due and not probe.drained:
-                self._bus.send(probe.report(self._read_health()))
+                self._tell(probe.report(self._read_health()))
             if probe.drained:
                 self._conclude(probe)
         else:
@@ -243,13 +243,16 @@ class Agent:
     def _conclude(self, probe: RunningProbe) -> None:
         """The last report of a drained probe, and what follows it."""
         report, drained = probe.last_words(self._read_health())
-        self._bus.send(report)
+        self._tell(report)
         self._bus.send(drained)
         self._totals += drained.totals
         self._probe, self._last = None, drained
         plan, self._next = self._next, None
         if plan is not None:
             self._plan(plan)
+
+    def _tell(self, report: Report) -> None:
+        self._bus.send(replace(report, connections=self._engine.connections()))
 
     def _abandon(self, probe: RunningProbe, reason: str) -> None:
         probe.stop(reason)

@@ -13,6 +13,7 @@ from contract.laws import ArrivalsError
 from contract.messages import Prepare, Ready
 from contract.objectives import ObjectiveError, parse_objective
 from contract.recorded import Recorded, parse_times
+from contract.report import Connected
 from contract.units import Rate
 from workers import allow
 from workers.clients.tls import tls_of
@@ -22,9 +23,8 @@ from workers.judge import Judge
 from workers.limits import Limits, Need, shortages
 from workers.order import CannotPrepare, Loaded, Order
 from workers.probe import Identity
+from workers.selftest.rates import UNKNOWN
 
-RATE_PER_S = Rate(3000.0)
-"""What a worker is believed to send until it measures itself."""
 PREPARE_S = 25.0
 """All of it may take this long: the controller waits for little more."""
 START_S = 15.0
@@ -64,6 +64,8 @@ class Loader(Protocol):
 
     def settled(self) -> None: ...
 
+    def connections(self) -> tuple[Connected, ...]: ...
+
     def release(self, timeout_s: float = ...) -> None: ...
 
 
@@ -91,6 +93,7 @@ class Preparer:
         now: Now = monotonic_ns,
     ) -> None:
         self.allowed = allowed
+        self.rates = UNKNOWN
         self._limits = limits or Limits()
         self.recorded: Recorded | None = None
         self._identity = identity
@@ -197,7 +200,7 @@ class Preparer:
             error=error,
             user_sha256=loaded.sha256 if loaded else None,
             warnings=loaded.warnings if loaded else (),
-            rate_per_s=RATE_PER_S,
+            rate_per_s=self.rates.of(loaded.kinds) if loaded else Rate(0.0),
         )
 
 

@@ -78,6 +78,7 @@ class Recorder:
         self._ticks: list[tuple[int, bool, int]] = []
         self._replicas = Replicas()
         self._phases = Phases()
+        self.first_byte = self._phases.first_byte
         self._in_flight = 0
         self._totals: Counter[str] = Counter()
         self._requests = 0
@@ -201,6 +202,7 @@ class Recorder:
             buckets=tuple(buckets),
             ticks=ticks_of(ticks, plain_ns, self._epoch_ns),
             send_lag=Histogram.of(np.concatenate(lags_s) if lags_s else ()),
+            phases=self._phases.drain(),
         )
 
     def settle(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from gevent import get_hub
 
-from workers.clock import NS_PER_S, monotonic_ns
+from workers.clock import LOCAL, NS_PER_S, monotonic_ns
 
 _CLOCK_MONOTONIC = 1
 _TFD_TIMER_ABSTIME = 1
@@ -99,7 +99,7 @@ class FdTimer:
 
     def _set(self, at_ns: int) -> None:
         self._set_for_ns = at_ns
-        seconds, ns = divmod(at_ns, NS_PER_S)
+        seconds, ns = divmod(LOCAL.kernel_ns(at_ns), NS_PER_S)
         self._spec.it_value.tv_sec, self._spec.it_value.tv_nsec = seconds, ns
         if self._settime(self._fd, _TFD_TIMER_ABSTIME, self._at, None) != 0:
             raise OSError(ctypes.get_errno(), "timerfd_settime")

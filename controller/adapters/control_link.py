@@ -223,8 +223,10 @@ class ControlLink:
         try:
             yield
         except (RedisError, OSError, TimeoutError) as error:
-            kind = type(error).__name__
-            raise FleetLost(f"Redis at {self._name} does not answer ({kind})") from error
+            why = type(error).__name__
+            if isinstance(error, RedisError) and str(error):  # a certificate, a password, a right
+                why += f": {str(error)[:200]}"
+            raise FleetLost(f"Redis at {self._name} does not answer ({why})") from error
         finally:
             if task is not None and task.cancelling() > before:
                 raise asyncio.CancelledError

@@ -19,7 +19,8 @@ from itertools import zip_longest
 
 from contract.latency import Histogram
 from contract.messages import Drained, Plan
-from contract.report import FATES, DueBucket, FleetReport, InFlight, Ledger, Report
+from contract.report import FATES, Connected, DueBucket, FleetReport, InFlight, Ledger, Report
+from controller.adapters.merge_connections import merged_connections, merged_phases
 from controller.adapters.merge_ticks import Ticks
 from controller.ports import Burden
 from controller.search.strain import joined, most_strained
@@ -55,6 +56,7 @@ class _Source:
     lost: str | None = None
     through_index: int = 0
     owed: int = 0
+    connections: tuple[Connected, ...] = ()
 
     @property
     def awaited(self) -> bool:
@@ -195,6 +197,8 @@ class Merge:
             owed=tuple(
                 (w, s.through_index, s.owed) for w, s in sorted(self._sources.items()) if s.lost
             ),
+            phases=merged_phases(reports),
+            connections=merged_connections(reports, (s.connections for s in alive.values())),
         )
         for source in self._sources.values():
             source.pending.clear()
@@ -218,6 +222,7 @@ def _take_report(source: _Source, report: Report, owes: int) -> None:
     source.through_index = report.through_index
     source.totals = report.totals
     source.in_flight = report.in_flight
+    source.connections = report.connections
     source.final = report.final
     source.pending.append(report)
     source.requests += report.requests

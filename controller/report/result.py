@@ -10,10 +10,11 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from contract.report import Ledger
+from contract.report import Connected, Ledger
 from contract.units import Seconds
 from controller.errors import Conflict
 from controller.search.answer import Capacity, Drift, Gate, WarmUpSummary
+from controller.search.connected import PHASES, added
 from controller.search.features import Features
 from controller.search.probe import Outcome, Quantiles, Stall, Verdict, Window
 from controller.search.view import RunView
@@ -141,7 +142,16 @@ def _generator(outcomes: list[Outcome]) -> Result:
         "missed": total.missed,
         "extra_sends": total.extra_sends,
         "void_probes": sum(o.verdict is Verdict.VOID for o in outcomes),
+        "connections": [asdict(entry) for entry in _connections(outcomes)],
     }
+
+
+def _connections(outcomes: list[Outcome]) -> tuple[Connected, ...]:
+    """Of the whole run, by address."""
+    of_run: tuple[Connected, ...] = ()
+    for outcome in outcomes:
+        of_run = added(of_run, outcome.connections)
+    return of_run
 
 
 def _probe(outcome: Outcome) -> Result:
@@ -158,6 +168,7 @@ def _probe(outcome: Outcome) -> Result:
         "metrics": {
             "response_time": _quantiles(outcome.response_time),
             "service_time": _quantiles(outcome.service_time),
+            **{name: _quantiles(dict(outcome.phases).get(name)) for name in PHASES},
         },
         "verdict": outcome.verdict.value,
         "rule": outcome.rule,

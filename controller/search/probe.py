@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from contract.report import Ledger
+from contract.report import Connected, Ledger
 from contract.units import Rate, Seconds
 from contract.warp import RateOverTime, ramped
 from controller.search.answer import Course
@@ -194,7 +194,8 @@ class Outcome:
     judged arrivals; `errors` the commonest kinds. `health` is that at its end; `cause` is what the
     signals make likely of a failure, never the reason alone. `windows` are kept for strategies that
     look inside a probe (`controller.search.windows`). `levels` are mean ln(service time) per second of a steady warm-up or a sentinel.
-    `front_cut_s`: so much of the front was another regime and is not judged.
+    `front_cut_s`: so much of the front was another regime and is not judged. `phases` and
+    `connections` are of the whole probe (`controller.search.connected`).
     """
 
     probe: Probe
@@ -222,3 +223,5 @@ class Outcome:
     course: Course | None = None
     levels: tuple[float, ...] = ()
     front_cut_s: Seconds = Seconds(0.0)
+    phases: tuple[tuple[str, Quantiles], ...] = ()
+    connections: tuple[Connected, ...] = ()

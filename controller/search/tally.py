@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from contract.latency import Histogram
-from contract.report import BUCKET_NS, DueBucket, FleetReport, InFlight, Ledger, Tick
+from contract.report import BUCKET_NS, Connected, DueBucket, FleetReport, InFlight, Ledger, Tick
 from contract.units import Rate, Seconds
+from controller.search.connected import added, joined
 from controller.search.estimate import Belief
 from controller.search.goal import Goal
 from controller.search.probe import Probe
@@ -121,6 +122,8 @@ class Tally:
     late: tuple[str, ...] = ()
     unaccounted: int = 0
     strains: tuple[Strain, ...] = ()
+    phases: tuple[tuple[str, Histogram], ...] = ()
+    connections: tuple[Connected, ...] = ()
 
     @property
     def known_bad(self) -> tuple[int, ...]:
@@ -180,6 +183,8 @@ def fed(setting: Setting, tally: Tally, report: FleetReport) -> Tally:
         strains=strained(
             tally.strains, report.health, anew=counting and not setting.is_counting(tally.through_s)
         ),
+        phases=joined(tally.phases, report.phases),
+        connections=added(tally.connections, report.connections),
     )
 
 

@@ -253,6 +253,8 @@ def _outcome(trial: Trial, verdict: Verdict, rule: str, reason: str) -> Outcome:
         in_flight_at_end=seen.totals.in_flight,
         seconds=Seconds(setting.probe.rest_s + seen.through_s),
         windows=windows_of(setting.goal, setting.probe, seen),
+        phases=tuple((name, _quantiles(times)) for name, times in seen.phases),
+        connections=seen.connections,
     )
     return watching.completed(outcome, trial.watch, void_rules.lag_limit_s(setting))
 

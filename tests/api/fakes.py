@@ -12,7 +12,7 @@ import httpx
 from fastapi import FastAPI
 
 from contract.messages import Hello
-from contract.report import Health, Ledger
+from contract.report import Connected, Health, Ledger
 from contract.units import Rate, Seconds
 from controller import settings
 from controller.adapters.control_link import Seen
@@ -270,6 +270,8 @@ def outcome(number: int, rate: float, verdict: Verdict) -> Outcome:
         ledger=Ledger(scheduled=800, sent=800, succeeded=800, extra_sends=2),
         send_lag_p99_s=Seconds(0.001),
         seconds=Seconds(12.0),
+        phases=(("connect", Quantiles(0.001, 0.002, 0.004)),),
+        connections=(Connected("10.0.0.5:80", 40, 60, 10, number),),
     )
 
 

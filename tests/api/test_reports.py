@@ -61,8 +61,13 @@ async def test_the_result_tells_capacity_probes_and_cost() -> None:
     assert [probe["verdict"] for probe in result["probes"]] == ["pass", "fail", "void"]
     times = result["probes"][0]["metrics"]["response_time"]
     assert times == {"p50_ms": 20.0, "p90_ms": 50.0, "p99_ms": 120.0}
+    assert result["probes"][0]["metrics"]["connect"]["p90_ms"] == 2.0
+    assert result["probes"][0]["metrics"]["tls"] is None
     assert result["generator"] == {
         "send_lag_p99_ms": 1.0, "shed": 0, "missed": 0, "extra_sends": 6, "void_probes": 1,
+        "connections": [
+            {"address": "10.0.0.5:80", "open": 40, "opened": 180, "closed": 30, "failed": 6},
+        ],
     }  # fmt: skip
     assert result["cost"] == {"seconds": 36.0, "requests": 2400, "bad_requests": 9}
 

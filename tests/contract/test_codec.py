@@ -15,8 +15,13 @@ from contract.codec import ContractError, decode, encode
 from contract.connections import Connections
 from contract.latency import Histogram
 from contract.messages import Drained, Hello, Plan, Prepare, Ready, Stop
-from contract.report import DueBucket, Health, InFlight, Ledger, Report, Tick
+from contract.report import Connected, DueBucket, Health, InFlight, Ledger, Report, Tick
 from contract.units import Rate, Seconds
+
+MORE: dict[str, Any] = {
+    "phases": (("connect", Histogram.of([0.001])), ("tls", Histogram.of([0.002, 0.01]))),
+    "connections": (Connected("10.0.0.5:80", 4, 6, 2, 1),),
+}
 
 
 def a_report(sequence: int = 3) -> Report:
@@ -57,11 +62,21 @@ def a_report(sequence: int = 3) -> Report:
             busiest="10.0.0.5:80",
         ),
         replicas=("pod-7",),
+        **MORE,
     )
 
 
 MESSAGES: list[codec.Message] = [
-    Hello("w1", "b", "host", 12, "0.1.0", Rate(3000.0), targets=("127.0.0.1:80",)),
+    Hello(
+        "w1",
+        "b",
+        "host",
+        12,
+        "0.1.0",
+        Rate(3000.0),
+        targets=("127.0.0.1:80",),
+        kinds=(("InferenceUser", Rate(3000.0)), ("HttpUser", Rate(600.5))),
+    ),
     Prepare(
         run="r1",
         fence=7,

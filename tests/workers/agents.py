@@ -10,7 +10,7 @@ import gevent
 
 from contract.arrivals import Law
 from contract.messages import Drained, Plan, Ready
-from contract.report import Health
+from contract.report import Connected, Health
 from contract.units import Rate, Seconds
 from tests.workers.servers import eventually
 from tests.workers.virtual import MS, Clock, prepare
@@ -94,6 +94,9 @@ class Engine:
     def start_slow(self, count: int, timeout_s: float) -> str | None:
         self.slow = count
         return self.start_warning
+
+    def connections(self) -> tuple[Connected, ...]:
+        return (Connected("10.1.1.1:80", self.users, 0, 0, 0),)
 
     def settled(self) -> None: ...
 

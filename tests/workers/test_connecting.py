@@ -12,6 +12,7 @@ import pytest
 from locust import task
 
 from contract.connections import Connections
+from contract.report import Connected
 from tests.workers.driving import Driven, driving
 from tests.workers.servers import HttpTarget, Received, eventually, response
 from workers.clients.inference import InferenceUser
@@ -60,7 +61,8 @@ def test_a_connection_carries_as_many_requests_as_it_may(
         assert target.connections == opened
         eventually(lambda: target.closed == sent // requests)
         (told,) = connecting.counts.drain()
-        assert told == (target.address, opened - sent // requests, opened, sent // requests, 0)
+        closed = sent // requests
+        assert told == Connected(target.address, opened - closed, opened, closed, 0)
 
 
 def test_users_share_connections_unless_each_is_to_keep_its_own(target: HttpTarget) -> None:

@@ -15,6 +15,7 @@ import pytest
 from gevent import socket
 
 from contract.connections import Connections
+from contract.report import MOST_ADDRESSES, OTHER_ADDRESSES, Connected
 from tests.workers.servers import HttpTarget
 from workers.clients.dial import Counts, Dialer
 from workers.clients.resolve import Names
@@ -80,10 +81,10 @@ def test_an_address_that_refuses_is_counted_and_the_other_is_taken() -> None:
         one.socket.close()
         dialer.closed(one.address)
     listening.close()
-    (refusing, *of_refusing), (_, *of_other) = counts.drain()
-    assert refusing == f"127.0.0.1:{listening.port}"
-    assert (of_refusing[:3], of_refusing[3] > 0) == ([0, 0, 0], True)
-    assert of_other == [0, 20, 20, 0]
+    other, refusing = counts.drain()
+    assert other == Connected(f"127.0.0.2:{listening.port}", 0, 20, 20, 0)
+    assert refusing == Connected(f"127.0.0.1:{listening.port}", 0, 0, 0, refusing.failed)
+    assert refusing.failed > 0
 
 
 def test_a_target_that_is_not_there_is_an_error_that_says_why() -> None:
@@ -98,12 +99,24 @@ def test_counts_are_told_once_and_what_is_open_stays() -> None:
     with two_addresses() as port:
         dialer = Dialer("127.0.0.1", port, names=Names(), counts=counts)
         opened = dialer.open()
-        assert counts.drain() == ((opened.address, 1, 1, 0, 0),)
-        assert counts.drain() == ((opened.address, 1, 0, 0, 0),)
+        assert counts.drain() == (Connected(opened.address, 1, 1, 0, 0),)
+        assert counts.drain() == (Connected(opened.address, 1, 0, 0, 0),)
         opened.socket.close()
         dialer.closed(opened.address)
-        assert counts.drain() == ((opened.address, 0, 0, 1, 0),)
+        assert counts.drain() == (Connected(opened.address, 0, 0, 1, 0),)
         assert counts.drain() == ()
+
+
+def test_many_addresses_are_told_as_some_and_others() -> None:
+    counts = Counts()
+    for place in range(100):
+        for _ in range(1 + (place < 10)):
+            counts.begin(f"10.0.0.{place}:80")
+            counts.opened(f"10.0.0.{place}:80")
+    told = counts.drain()
+    assert len(told) == MOST_ADDRESSES + 1
+    assert {entry.opened for entry in told[:10]} == {2}
+    assert told[-1] == Connected(OTHER_ADDRESSES, 36, 36, 0, 0)
 
 
 def test_no_address_gets_more_connections_than_the_cap() -> None:
@@ -234,7 +247,7 @@ def test_a_certificate_that_is_not_to_be_trusted_is_refused_with_the_fix(
     gevent.sleep(0.01)  # gevent's server prints the handshake that was broken off
     capfd.readouterr()
     assert why in str(refused.value)
-    assert counts.drain() == ((target.address, 0, 0, 0, 1),)
+    assert counts.drain() == (Connected(target.address, 0, 0, 0, 1),)
 
 
 def test_without_verification_any_certificate_will_do(target: HttpTarget) -> None:

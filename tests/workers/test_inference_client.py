@@ -59,7 +59,7 @@ def permit() -> Iterator[None]:
     """The running greenlet works for an arrival, which somebody else ends in time."""
     here: Any = getcurrent()
     before = getattr(here, "spawn_tree_locals", None)
-    untold = SimpleNamespace(phase=lambda *_: None)
+    untold = SimpleNamespace(phase=lambda *_: None, first_byte=lambda _: None)
     here.spawn_tree_locals = {PERMIT_KEY: SimpleNamespace(recorder=untold)}
     yield
     here.spawn_tree_locals = before

@@ -9,12 +9,14 @@ from __future__ import annotations
 import socket as sockets
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
 from gevent import socket
 
+from contract.report import MOST_ADDRESSES, OTHER_ADDRESSES, Connected
 from workers.clients.resolve import Names, family_of
 from workers.clients.tls import Tls
 
@@ -65,15 +67,20 @@ class Counts:
         counts[0] -= 1
         counts[3] += 1
 
-    def drain(self) -> tuple[tuple[str, int, int, int, int], ...]:
-        """(address, open now, and since the last call opened, closed, failed), by address."""
-        told = [(a, c[0], c[1], c[2], c[3]) for a, c in sorted(self._by_address.items())]
+    def drain(self) -> tuple[Connected, ...]:
+        """What is open now, and what happened since the last call, by address."""
+        told = [Connected(address, *counts) for address, counts in self._by_address.items()]
         for address, counts in list(self._by_address.items()):
             if counts[0]:
                 counts[1:] = [0, 0, 0]
             else:
                 del self._by_address[address]
-        return tuple(told)
+        told.sort(key=lambda entry: (-entry.open - entry.opened, entry.address))
+        kept, others = told[:MOST_ADDRESSES], told[MOST_ADDRESSES:]
+        if others:
+            sums = (sum(getattr(e, f.name) for e in others) for f in fields(Connected)[1:])
+            kept.append(Connected(OTHER_ADDRESSES, *sums))
+        return tuple(kept)
 
     def _of(self, address: str) -> list[int]:
         return self._by_address.setdefault(address, [0, 0, 0, 0])

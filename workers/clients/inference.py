@@ -163,6 +163,8 @@ class InferenceUser(User):
         started_s, permit = perf_counter(), current_permit()
         reply, failure = self._exchange(request, check, permit)
         service_s = perf_counter() - started_s
+        if reply is not None and permit is not None:
+            permit.recorder.first_byte(reply.first_byte_s)
         hook = self.environment.events.request
         if failure is None and permit is not None and _only_counts(hook):
             permit.recorder.request(permit, request.name, service_s)

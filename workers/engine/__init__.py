@@ -21,9 +21,10 @@ from locust.argument_parser import get_parser
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_STOPPED, LocalRunner
 
-from contract.report import Ledger, Report
+from contract.report import Connected, Ledger, Report
 from workers.clients import stock, traps
 from workers.clients.inference import COUNTS, InferenceUser
+from workers.clients.kinds import kind_of
 from workers.clients.policy import Connecting
 from workers.clients.resolve import Names
 from workers.clock import monotonic_ns
@@ -110,7 +111,8 @@ class Engine:
             headers=dict(order.headers),
         )
         unheard = stock.unheard(order.connections, file.classes)
-        return Loaded(file.sha256, (*file.warnings, *unheard))
+        kinds = tuple(sorted({kind_of(user_class) for user_class in file.classes}))
+        return Loaded(file.sha256, (*file.warnings, *unheard), kinds)
 
     def want_users(self, count: int) -> None:
         """Have at least `count` users, and at most as many when arrivals find none idle."""
@@ -176,6 +178,10 @@ class Engine:
         self._classes = ()
         gc.unfreeze()
         gc.collect()
+
+    def connections(self) -> tuple[Connected, ...]:
+        """Of InferenceUsers to the target's addresses; increments are since the last call."""
+        return self._connecting.counts.drain()
 
     def _connect(self, order: Order) -> Connecting:
         """Put the policy of connections in force."""

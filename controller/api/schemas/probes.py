@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from controller.api.schemas.shown import Number, Shown
+from controller.search.connected import PHASES
 from controller.search.health import State
 from controller.search.journal import Measured
 from controller.search.probe import Cause, Outcome, Probe, Purpose, Quantiles
@@ -22,8 +23,14 @@ class TimesShown(Shown):
 
 
 class MetricsShown(Shown):
+    """Of the judged arrivals; the parts of a request's time are of the whole probe."""
+
     response_time: TimesShown | None
     service_time: TimesShown | None
+    connect: TimesShown | None
+    tls: TimesShown | None
+    pool_wait: TimesShown | None
+    first_byte: TimesShown | None
 
 
 class SignalShown(Shown):
@@ -123,7 +130,7 @@ def measured_shown(measured: Measured) -> MeasuredShown:
 
 def probe_shown(decided: Decided) -> ProbeShown:
     outcome: Outcome = decided.outcome
-    evidence = outcome.evidence
+    evidence, phases = outcome.evidence, dict(outcome.phases)
     return ProbeShown(
         number=outcome.probe.number,
         purpose=outcome.probe.purpose,
@@ -137,7 +144,9 @@ def probe_shown(decided: Decided) -> ProbeShown:
         error_ratio=outcome.error_ratio,
         errors=list(outcome.errors),
         metrics=MetricsShown(
-            response_time=_times(outcome.response_time), service_time=_times(outcome.service_time)
+            response_time=_times(outcome.response_time),
+            service_time=_times(outcome.service_time),
+            **{name: _times(phases.get(name)) for name in PHASES},
         ),
         send_lag_p99_ms=1000 * outcome.send_lag_p99_s,
         verdict=outcome.verdict.value,
