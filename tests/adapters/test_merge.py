@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from contract.arrivals import Law
 from contract.latency import Histogram
 from contract.messages import Drained, Plan
+from contract.packed import packed
 from contract.report import (
     MOST_REPLICAS,
     OTHER_REPLICAS,
@@ -23,7 +24,8 @@ from contract.report import (
     Tick,
 )
 from contract.units import Rate, Seconds
-from controller.adapters.merge import Merge, merge_buckets
+from controller.adapters.merge import Merge
+from controller.adapters.merge_packed import added
 from controller.ports import Burden
 
 CADENCE_NS = 250_000_000
@@ -322,11 +324,12 @@ def test_states_are_the_latest_and_counts_are_sums(merge: Merge) -> None:
     assert report.send_lag.count == 4
 
 
-def test_merging_buckets_adds_whatever_is_of_the_same_slice() -> None:
+def test_buckets_of_the_same_slice_are_added_whatever_they_tell_of_objectives() -> None:
     one = DueBucket(3, 2, 2, judged=(2, 1), bad=(1, 0), service_time=Histogram.of([0.1]))
     other = DueBucket(3, 1, 1, judged=(1, 1), bad=(0, 1), service_time=Histogram.of([0.2]))
     first = DueBucket(1, 9)
-    merged = merge_buckets([one, first, other])
+    told = [replace(a_report("w0", 1), buckets=buckets) for buckets in ((one,), (first,), (other,))]
+    merged = added([packed(report) for report in told]).buckets
     assert [bucket.index for bucket in merged] == [1, 3]
     assert (merged[1].scheduled, merged[1].judged, merged[1].bad) == (3, (3, 2), (1, 1))
     assert merged[1].service_time == Histogram.of([0.1, 0.2])
@@ -374,7 +377,7 @@ def test_the_burden_counts_what_comes_after_the_stop_and_what_was_given_up_on() 
     assert merge.pop(0.3) is not None
     merge.stop()
     late = a_report("w0", 2, requests=3)
-    waiting = (InFlight(1, 4, (2, 1)),)
+    waiting = (InFlight(1, 4, (2,)),)
     merge.take(
         replace(late, totals=replace(late.totals, timed_out=2, in_flight=4), in_flight=waiting), 0.6
     )
