@@ -106,7 +106,9 @@ def test_ticks_and_what_is_in_flight_are_added_by_slice_and_replica(seed: int) -
 
 
 @pytest.mark.parametrize("quantile", [0.5, 0.9, 0.99, 0.999])
-def test_percentiles_of_ten_thousand_workers_are_those_of_all_their_samples(quantile: float) -> None:
+def test_percentiles_of_ten_thousand_workers_are_those_of_all_their_samples(
+    quantile: float,
+) -> None:
     chance = np.random.default_rng(7)
     samples = chance.lognormal(-4.0, 0.8, size=(10_000, 25))
     reports = [

@@ -201,7 +201,10 @@ def test_tables_that_make_no_sense_are_refused_with_their_name(
 
 
 def test_a_report_whose_counts_do_not_fit_is_not_sent() -> None:
-    for wrong in (replace(a_report(), ticks=(Tick(2**31, 1, 0),)), replace(a_report(), in_flight=(InFlight(0, 1),))):
+    for wrong in (
+        replace(a_report(), ticks=(Tick(2**31, 1, 0),)),
+        replace(a_report(), in_flight=(InFlight(0, 1),)),
+    ):
         with pytest.raises(ContractError, match="report: "):
             encode(wrong)
 
