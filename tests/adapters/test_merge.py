@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from contract.arrivals import Law
 from contract.latency import Histogram
 from contract.messages import Drained, Plan
-from contract.packed import packed
 from contract.report import (
     MOST_REPLICAS,
     OTHER_REPLICAS,
@@ -25,7 +24,6 @@ from contract.report import (
 )
 from contract.units import Rate, Seconds
 from controller.adapters.merge import Merge
-from controller.adapters.merge_packed import added
 from controller.ports import Burden
 
 CADENCE_NS = 250_000_000
@@ -322,17 +320,6 @@ def test_states_are_the_latest_and_counts_are_sums(merge: Merge) -> None:
     assert report.ticks == (Tick(5, 8, 4),)
     assert report.errors == (("503", 8), ("w0", 2), ("w1", 2))
     assert report.send_lag.count == 4
-
-
-def test_buckets_of_the_same_slice_are_added_whatever_they_tell_of_objectives() -> None:
-    one = DueBucket(3, 2, 2, judged=(2, 1), bad=(1, 0), service_time=Histogram.of([0.1]))
-    other = DueBucket(3, 1, 1, judged=(1, 1), bad=(0, 1), service_time=Histogram.of([0.2]))
-    first = DueBucket(1, 9)
-    told = [replace(a_report("w0", 1), buckets=buckets) for buckets in ((one,), (first,), (other,))]
-    merged = added([packed(report) for report in told]).buckets
-    assert [bucket.index for bucket in merged] == [1, 3]
-    assert (merged[1].scheduled, merged[1].judged, merged[1].bad) == (3, (3, 2), (1, 1))
-    assert merged[1].service_time == Histogram.of([0.1, 0.2])
 
 
 def test_a_worker_that_stopped_by_itself_says_why_in_the_report(merge: Merge) -> None:

@@ -124,3 +124,17 @@ def test_percentiles_of_ten_thousand_workers_are_those_of_all_their_samples(
     assert bucket.scheduled == bucket.response_time.count == samples.size
     exact = np.quantile(samples, quantile, method="inverted_cdf")
     assert bucket.response_time.quantile(quantile) == pytest.approx(exact, rel=GAMMA**0.5 - 1)
+
+
+def test_buckets_of_the_same_slice_are_added_whatever_they_tell_of_objectives() -> None:
+    one = DueBucket(3, 2, 2, judged=(2, 1), bad=(1, 0), service_time=Histogram.of([0.1]))
+    other = DueBucket(3, 1, 1, judged=(1, 1), bad=(0, 1), service_time=Histogram.of([0.2]))
+    first = DueBucket(1, 9)
+    told = [
+        Report("r", 1, 1, "w0", "b", 1, 0, 0, Ledger(), buckets=(bucket,))
+        for bucket in (one, first, other)
+    ]
+    merged = added([packed(report) for report in told]).buckets
+    assert [bucket.index for bucket in merged] == [1, 3]
+    assert (merged[1].scheduled, merged[1].judged, merged[1].bad) == (3, (3, 2), (1, 1))
+    assert merged[1].service_time == Histogram.of([0.1, 0.2])
