@@ -36,6 +36,11 @@ def beat(run: str) -> str:
     return f"{PREFIX}run:{run}:beat"
 
 
+def roster(run: str, version: str) -> str:
+    """Hash: worker id -> its position among the run's workers."""
+    return f"{PREFIX}run:{run}:roster:{version}"
+
+
 def replies(run: str, shard: int = 0) -> str:
     """Stream, workers -> controller: Ready, Report, Drained under field `m`."""
     return f"{PREFIX}run:{run}:replies" + (f":{shard}" if shard else "")

@@ -9,7 +9,8 @@
     worker      Drained    the probe is over and nothing of it is in flight
 
 A worker obeys a message only if it is named in `workers` and `fence` is not below the
-highest it has seen for that run.
+highest it has seen for that run. Of many workers no names are sent: `roster` says where a worker
+looks its place up (contract.roster).
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ class Prepare:
     replica_header: str | None = None
     connections: Connections = field(default_factory=Connections)
     times_sha256: str | None = None
+    roster: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,11 @@ class Plan:
     streams: int = 0
     weights: tuple[int, ...] = ()
     profile: tuple[tuple[float, float], ...] = ()
+    roster: str = ""
 
     def __post_init__(self) -> None:
-        self.shares()
+        if not self.roster:
+            self.shares()
 
     def shares(self) -> Shares:
         """Who owns which arrival."""
@@ -176,6 +180,7 @@ class Stop:
     workers: tuple[str, ...]
     probe: int | None
     reason: str
+    roster: str = ""
 
 
 @dataclass(frozen=True, slots=True)

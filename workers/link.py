@@ -23,6 +23,7 @@ from contract import keys, signing
 from contract.codec import ContractError, Message, decode, encode
 from contract.messages import Hello, Plan, Prepare, Stop
 from contract.redis_url import place
+from contract.roster import M, RosterError, roster_of, seated
 from workers.clock import NS_PER_S, RedisClock, monotonic_ns
 from workers.outbox import Outbox, Reply
 from workers.waiting import at_most
@@ -89,6 +90,11 @@ class Reader:
                 self._last = entry
                 messages.append(fields.get(b"m", b""))
         return messages
+
+    def position(self, run: str, version: str, worker: str) -> int | None:
+        """The worker's place in a roster; None when it has none."""
+        found: Any = self._redis.hget(keys.roster(run, version), worker)
+        return int(found) if found is not None and found.isdigit() else None
 
     def close(self) -> None:
         self._redis.close()
@@ -166,7 +172,7 @@ class Link:
         self._wanted = Event()
         self._listening = Event()
         self._door = signing.Door(key)
-        self._shard, self._poll_s = 0, POLL_S
+        self._shard, self._poll_s, self._worker = 0, POLL_S, ""
         self._beat: int | None = None
         self._hello: Callable[[], Hello] | None = None
         self._greenlets: list[gevent.Greenlet[..., None]] = []
@@ -263,9 +269,17 @@ class Link:
             message = decode(data)
             if isinstance(message, Prepare | Plan | Stop):
                 self._door.admit(message.run, sent_us)
+                message = self._seated(message)
             self._inbox.put(message)
-        except (ContractError, signing.Untrusted) as error:
+        except (ContractError, RosterError, signing.Untrusted) as error:
             log.warning("a control message was ignored: %s", error)
+
+    def _seated(self, message: M) -> M:
+        known = roster_of(message)
+        if known is None:
+            return message
+        position = self._reader.position(message.run, known[0], self._worker)
+        return seated(message, self._worker, position)
 
     def _talk(self, succeeds: Callable[[], None]) -> None:
         """Speak until the connection fails; nothing before the control stream is read."""
@@ -279,6 +293,7 @@ class Link:
             hello = None
             if now_ns >= hello_due_ns and self._hello is not None:
                 hello = self._hello()
+                self._worker = hello.worker
                 hello_due_ns = now_ns + round(HELLO_S * NS_PER_S)
             self._wanted.clear()
             replies, run = self._outbox.take(), self.run

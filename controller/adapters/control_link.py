@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from contract import codec, keys
 from contract.messages import Hello, Plan, Prepare, Stop
 from contract.redis_url import place
+from contract.roster import M, roster_of, without_names
 from contract.signing import FleetKey
 from controller.errors import Fenced, FleetLost
 
@@ -158,12 +159,26 @@ class ControlLink:
         run, fence = message.run, message.fence
         names = (keys.fence(run), keys.CONTROL, keys.replies(run))
         limits = (keys.CONTROL_LENGTH, keys.RUN_TTL_S)
-        data = codec.encode(message)
+        data = codec.encode(await self._unnamed(message))
         if self._key is not None:
             self._sent_us = max(await self.time_us(), self._sent_us + 1)
             data = self._key.sealed(data, self._sent_us)
         said = await self._eval(_PUBLISH, names, (fence, data, *limits))
         self._check_fence(said, run, fence)
+
+    async def _unnamed(self, message: M) -> M:
+        """The message as it is sent: of many workers the names are laid in Redis."""
+        sent = without_names(message)
+        known = roster_of(sent)
+        if known is None:
+            return sent
+        name = keys.roster(message.run, known[0])
+        with self._lost():
+            if not await self._calls.expire(name, keys.RUN_TTL_S):
+                places = {worker: place for place, worker in enumerate(message.workers)}
+                await cast(Awaitable[Any], self._calls.hset(name, mapping=cast(Any, places)))
+                await self._calls.expire(name, keys.RUN_TTL_S)
+        return sent
 
     async def beat(self, run: str, fence: int, number: int) -> int:
         """Renew the beat with a number above `number` and above the last one; that number.

@@ -31,7 +31,7 @@ from controller.ports import Artefacts, Burden, Clock, Readiness, Staffing
 from controller.search.goal import Goal
 from controller.search.probe import Probe
 
-LEAD_S = 0.6
+LEAD_S, LEAD_A_WORKER_S = 0.6, 100e-6
 """From publishing a plan to its epoch: workers must have it before."""
 READY_WITHIN_S = 30.0
 DRAIN_GRACE_S = 5.0
@@ -140,9 +140,10 @@ class RedisFleet:
         """Start `probe` on every prepared worker and yield merged reports, oldest first."""
         if not self._boots:
             raise FleetLost("no worker is prepared")
-        epoch_us = await self._link.time_us() + round(LEAD_S * 1e6)
+        lead_s = LEAD_S + LEAD_A_WORKER_S * len(self._boots)
+        epoch_us = await self._link.time_us() + round(lead_s * 1e6)
         plan = self._speech.plan(probe, tuple(self._boots), epoch_us, self._weights)
-        merge = Merge(plan, self._boots, self._clock.now() + LEAD_S)
+        merge = Merge(plan, self._boots, self._clock.now() + lead_s)
         self._offered = True
         reports = self._reports(merge)
         try:

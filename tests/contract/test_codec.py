@@ -138,7 +138,7 @@ def test_every_kind_of_message_is_among_the_examples() -> None:
 def test_the_bytes_of_a_stop_are_these_so_that_a_change_of_the_wire_is_noticed() -> None:
     stop = Stop("r1", 7, ("w1",), 2, "x")
 
-    assert encode(stop).hex() == "9703a473746f70a2723107" + "91a27731" + "02" + "a178"
+    assert encode(stop).hex() == "9803a473746f70a2723107" + "91a27731" + "02" + "a178" + "a0"
 
 
 def _with(index: int, value: Any) -> bytes:
@@ -162,7 +162,7 @@ def _with(index: int, value: Any) -> bytes:
         (_with(3, True), "stop.fence: expected int"),
         (_with(4, "w1"), "stop.workers: expected a list"),
         (_with(4, [1]), "stop.workers: expected str"),
-        (msgpack.packb([codec.VERSION, "stop", "r1"]), "stop: expected 5 fields, got 1"),
+        (msgpack.packb([codec.VERSION, "stop", "r1"]), "stop: expected 6 fields, got 1"),
     ],
 )
 def test_anything_else_is_refused_with_the_field_named(data: bytes, says: str) -> None:
