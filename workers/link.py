@@ -34,8 +34,9 @@ HELLO_S = 1.0
 CALIBRATE_S = 1.0
 EXCHANGES, EXCHANGES_S = 20, 1.0
 """The Redis clock is read so often at first, but no longer than that; then once in CALIBRATE_S."""
-POLL_S = 0.25
-"""The beat of a run is read at least this often."""
+POLL_S, POLL_OF_MANY_S = 0.25, 1.0
+"""The beat of a run is read at least this often; the second of runs of MANY_WORKERS and more."""
+MANY_WORKERS = 200
 BACKOFF_S = (0.05, 1.0)
 
 log = logging.getLogger(__name__)
@@ -112,19 +113,19 @@ class Speaker:
                 break
 
     def speak(
-        self, replies: tuple[Reply, ...], hello: Hello | None, run: str | None
+        self, replies: tuple[Reply, ...], hello: Hello | None, run: str | None, shard: int = 0
     ) -> bytes | None:
-        """One round trip; gives the beat of `run`."""
+        """One round trip; gives the beat of `run`, whose replies go to `shard`."""
         pipe = self._redis.pipeline(transaction=False)
-        streams = dict.fromkeys(keys.replies(reply.run) for reply in replies)
-        for reply in replies:
+        streams = [keys.replies(r.run, shard if r.run == run else 0) for r in replies]
+        for stream, reply in zip(streams, replies, strict=True):
             pipe.xadd(
-                keys.replies(reply.run),
+                stream,
                 {"m": encode(reply)},
                 maxlen=keys.REPLIES_LENGTH,
                 approximate=True,
             )
-        for stream in streams:
+        for stream in dict.fromkeys(streams):
             pipe.expire(stream, keys.RUN_TTL_S)
         if hello is not None:
             seen_ms = self._clock.redis_us(monotonic_ns()) // 1000
@@ -165,6 +166,7 @@ class Link:
         self._wanted = Event()
         self._listening = Event()
         self._door = signing.Door(key)
+        self._shard, self._poll_s = 0, POLL_S
         self._beat: int | None = None
         self._hello: Callable[[], Hello] | None = None
         self._greenlets: list[gevent.Greenlet[..., None]] = []
@@ -193,8 +195,13 @@ class Link:
         self._outbox.put(reply)
         self._wanted.set()
 
-    def watch(self, run: str | None) -> None:
-        """Read the beats of `run` from now on; `beat_ns` is when the last new one came."""
+    def watch(self, run: str | None, position: int = 0, workers: int = 1) -> None:
+        """Read the beats of `run` from now on; `beat_ns` is when the last new one came.
+
+        The worker's `position` among the run's `workers` says where its replies go.
+        """
+        self._shard = keys.shard(position, workers)
+        self._poll_s = POLL_S if workers <= MANY_WORKERS else POLL_OF_MANY_S
         if run != self.run:
             self.run, self.beat_ns = run, 0
         self._beat = None
@@ -275,12 +282,12 @@ class Link:
                 hello_due_ns = now_ns + round(HELLO_S * NS_PER_S)
             self._wanted.clear()
             replies, run = self._outbox.take(), self.run
-            beat = self._speaker.speak(replies, hello, run)
+            beat = self._speaker.speak(replies, hello, run, self._shard)
             self._outbox.confirm(len(replies))
             self._see(run, beat)
             succeeds()
             if not len(self._outbox):
-                self._wanted.wait(POLL_S)
+                self._wanted.wait(self._poll_s)
 
     def _see(self, run: str | None, beat: bytes | None) -> None:
         if run is None or run != self.run or beat is None:

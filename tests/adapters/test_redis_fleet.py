@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from contract import keys, signing
+from contract import codec, keys, signing
 from contract.connections import Connections
+from contract.messages import Ready
 from contract.signing import FleetKey
 from contract.units import Rate
 from controller.adapters import choosing, plans
@@ -264,7 +265,7 @@ async def test_a_restarted_worker_voids_the_probe_and_takes_part_in_the_next(wor
 async def test_no_cancellation_is_lost_in_a_call(world: Bus, turns: int) -> None:
     async def forever() -> None:
         while True:
-            await world.link.replies("r1", "0-0")
+            await world.link.replies({keys.replies("r1"): "0-0"})
             await world.link.ping()
 
     await world.link.ping()
@@ -275,6 +276,7 @@ async def test_no_cancellation_is_lost_in_a_call(world: Bus, turns: int) -> None
         task.cancel()
         done, _ = await asyncio.wait({task}, timeout=WAIT_S)
         assert done == {task}
+        assert task.cancelled()
 
 
 async def test_redis_that_comes_back_costs_the_run_one_probe(world: Bus) -> None:
@@ -365,3 +367,23 @@ async def test_a_fleet_that_nobody_can_hear_says_what_is_missing(
     with pytest.raises(NoWorkers, match="w1 on host has a TONNAGE_FLEET_KEY, and the controller"):
         await fleet.prepare()
     await fleet.release()
+
+
+async def test_replies_of_a_large_fleet_are_heard_on_every_stream(world: Bus) -> None:
+    shards = keys.shards(2_500)
+    streams = [keys.replies("r1", shard) for shard in range(shards)]
+    redis = Redis.from_url(world.server.url)
+    await redis.xadd(streams[0], {"m": codec.encode(a_ready("before"))})
+    after = await world.link.tail("r1", shards)
+    for number, stream in enumerate(streams):
+        await redis.xadd(stream, {"m": codec.encode(a_ready(f"w{number}"))})
+    heard: list[str] = []
+    while len(heard) < shards:
+        after, messages = await world.link.replies(after)
+        heard += [message.worker for message in messages if isinstance(message, Ready)]
+    await redis.aclose()
+    assert sorted(heard) == ["w0", "w1", "w2"]
+
+
+def a_ready(worker: str) -> Ready:
+    return Ready("r1", 1, worker, "b")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,18 @@ def test_messages_come_in_replies_go_out_and_the_fleet_is_told(link: Link, serve
     ((_, fields),) = server.xrange(keys.replies("r1"))
     assert decode(fields[b"m"]) == READY
     assert 0 < server.ttl(keys.replies("r1")) <= keys.RUN_TTL_S
+
+
+@pytest.mark.needs_redis_server
+def test_in_a_large_fleet_replies_go_to_the_stream_of_the_workers_place(
+    link: Link, server: Any
+) -> None:
+    link.watch("r1", 1_500 + 1, 3_000)
+    link.send(READY)
+    link.send(replace(READY, run="r2"))
+    eventually(lambda: server.xlen(keys.replies("r1", 1_501 % 3)) == 1)
+    eventually(lambda: server.xlen(keys.replies("r2")) == 1)
+    assert server.xlen(keys.replies("r1")) == 0
 
 
 @pytest.mark.needs_redis_server
