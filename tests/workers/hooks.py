@@ -1,6 +1,5 @@
 """Which private parts of other packages does the generator use, and what were they when read?"""
 
-
 from __future__ import annotations
 
 import importlib
