@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import time
 from functools import lru_cache
@@ -27,6 +28,8 @@ from contract.units import Rate
 
 BLOCK_MS = 2_000
 HELLO_S = 1.0
+POLL_S, POLL_OF_MANY_S, MANY_WORKERS = 0.25, 1.0, 200
+"""How often the beat is read, as in `workers.link`."""
 RATE_PER_S = Rate(4 * filled.REQUESTS)
 USER_SHA256 = "0" * 64
 
@@ -126,24 +129,31 @@ class Worker:
         self._wanted.set()
 
     async def _talk(self) -> None:
-        hello_due_s = time.time() + HELLO_S * self._position / self._count
+        """As the real link does: whatever wakes it says all that is due, in one round trip."""
+        await asyncio.sleep(HELLO_S * self._position / self._count)
+        hello_due_s = 0.0
         while True:
-            due_s = hello_due_s if self._due_s is None else min(hello_due_s, self._due_s)
-            try:
-                async with asyncio.timeout(max(0.0, due_s - time.time())):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
-            self._wanted.clear()
             now_s = time.time()
+            self._wanted.clear()
             if self._due_s is not None and now_s >= self._due_s:
                 self._report()
             hello = now_s >= hello_due_s
             if hello:
-                await self._speaking.ask(command("TIME"))
+                await self._speaking.ask(command("TIME"))  # the clock is read as often
                 hello_due_s = now_s + HELLO_S
-            if self._outbox or hello:
+            if self._outbox or hello or self._run is not None:
                 await self._speak(round(now_s * 1_000) if hello else None)
+            await self._wait()
+
+    async def _wait(self) -> None:
+        """Until the next report is due, something is to be said, or the beat is to be read."""
+        few = self._run is None or self._count <= MANY_WORKERS
+        until_s = time.time() + (POLL_S if few else POLL_OF_MANY_S)
+        if self._due_s is not None:
+            until_s = min(until_s, self._due_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until_s - time.time())):
+                await self._wanted.wait()
 
     def _report(self) -> None:
         assert self._due_s is not None
