@@ -19,6 +19,7 @@ from contract.report import Health
 from contract.signing import FleetKey
 from workers import guard, health
 from workers.agent import Agent
+from workers.bundle import Bundles
 from workers.clock import RedisClock
 from workers.engine import Engine
 from workers.gate import Gate
@@ -39,7 +40,8 @@ log = logging.getLogger(__name__)
 class Options:
     """`allowed`: HOST:PORT that this worker may put load on, besides loopback.
 
-    A worker that is told to go has `leave_within_s` to finish the probe it is in.
+    A worker that is told to go has `leave_within_s` to finish the probe it is in. With `bundles` it
+    runs code that the controller sends.
     """
 
     redis_url: str
@@ -48,6 +50,7 @@ class Options:
     parent_pid: int | None = None
     leave_within_s: float = 0.0
     key: FleetKey | None = None
+    bundles: bool = False
 
 
 class Worker:
@@ -66,6 +69,7 @@ class Worker:
         self._engine = Engine(self._gate, self._guard.names)
         redis_ports = _ports_of(options.redis_url)
         self._health = health.watching(self._clock, lambda: self._engine.users, not_to=redis_ports)
+        self._bundles = Bundles(on=options.bundles, signed=options.key is not None)
         preparer = Preparer(
             self._identity,
             self._engine,
@@ -74,6 +78,7 @@ class Worker:
             allowed=options.allowed,
             environment=environment,
             limits=self._health.limits,
+            bundles=self._bundles,
         )
         self._agent = Agent(
             self._identity,
@@ -130,6 +135,7 @@ class Worker:
         self._agent.shut_down(reason)
         with at_most(LEAVE_S):
             self._engine.release(LEAVE_S / 2)
+        self._bundles.clear()
         self._link.close(self._identity.worker, LEAVE_S)
         self._health.close()
 

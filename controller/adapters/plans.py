@@ -55,6 +55,7 @@ class Speech:
             replica_header=goal.workload.replica_header,
             connections=goal.workload.connections,
             times_sha256=goal.workload.law.times or None,
+            bundle_sha256=goal.workload.bundle,
         )
 
     def plan(

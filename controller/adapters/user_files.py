@@ -27,8 +27,10 @@ class Meant:
 
 
 def meant(workload: Workload) -> Meant | None:
-    """Which file was meant, as far as is known here: of a user that is shipped, ours."""
+    """Which file was meant, as far as is known: the goal's, or of a user that is shipped ours."""
     user = workload.user
+    if workload.user_sha256 is not None:
+        return Meant(workload.user_sha256, "the goal's")
     if "/" in user or user.endswith(".py"):
         return None
     try:
