@@ -38,7 +38,8 @@ FEWEST_IN_FLIGHT = 8
 class Hello:
     """A worker is there. `run` names the run it is prepared for; `targets` its own allow-list.
 
-    `rate_per_s` is what it believes it can send (a static figure until it tests itself).
+    `rate_per_s` is what it can send with the quickest client, by its self-test; `kinds` the same by
+    client. 0: not known.
     `key_id` is the id of its fleet key (contract.signing), empty when it has none.
     """
 
@@ -53,6 +54,7 @@ class Hello:
     probe: int | None = None
     health: Health = field(default_factory=Health)
     key_id: str = ""
+    kinds: tuple[tuple[str, Rate], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,8 @@ from workers.judge import Judge
 from workers.limits import Limits, Need, shortages
 from workers.order import CannotPrepare, Loaded, Order
 from workers.probe import Identity
+from workers.selftest.rates import UNKNOWN
 
-RATE_PER_S = Rate(3000.0)
-"""What a worker is believed to send until it measures itself."""
 PREPARE_S = 25.0
 """All of it may take this long: the controller waits for little more."""
 START_S = 15.0
@@ -96,6 +95,7 @@ class Preparer:
         now: Now = monotonic_ns,
     ) -> None:
         self.allowed = allowed
+        self.rates = UNKNOWN
         self._limits = limits or Limits()
         self._bundles = bundles or Bundles()
         self.recorded: Recorded | None = None
@@ -215,7 +215,7 @@ class Preparer:
             error=error,
             user_sha256=loaded.sha256 if loaded else None,
             warnings=loaded.warnings if loaded else (),
-            rate_per_s=RATE_PER_S,
+            rate_per_s=self.rates.of(loaded.kinds) if loaded else Rate(0.0),
         )
 
 

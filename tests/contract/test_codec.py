@@ -67,7 +67,16 @@ def a_report(sequence: int = 3) -> Report:
 
 
 MESSAGES: list[codec.Message] = [
-    Hello("w1", "b", "host", 12, "0.1.0", Rate(3000.0), targets=("127.0.0.1:80",)),
+    Hello(
+        "w1",
+        "b",
+        "host",
+        12,
+        "0.1.0",
+        Rate(3000.0),
+        targets=("127.0.0.1:80",),
+        kinds=(("InferenceUser", Rate(3000.0)), ("HttpUser", Rate(600.5))),
+    ),
     Prepare(
         run="r1",
         fence=7,
