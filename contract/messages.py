@@ -9,7 +9,8 @@
     worker      Drained    the probe is over and nothing of it is in flight
 
 A worker obeys a message only if it is named in `workers` and `fence` is not below the
-highest it has seen for that run.
+highest it has seen for that run. Of many workers no names are sent: `roster` says where a worker
+looks its place up (contract.roster).
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class Prepare:
     connections: Connections = field(default_factory=Connections)
     times_sha256: str | None = None
     bundle_sha256: str | None = None
+    roster: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +137,11 @@ class Plan:
     streams: int = 0
     weights: tuple[int, ...] = ()
     profile: tuple[tuple[float, float], ...] = ()
+    roster: str = ""
 
     def __post_init__(self) -> None:
-        self.shares()
+        if not self.roster:
+            self.shares()
 
     def shares(self) -> Shares:
         """Who owns which arrival."""
@@ -178,6 +182,7 @@ class Stop:
     workers: tuple[str, ...]
     probe: int | None
     reason: str
+    roster: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ class Worker:
     def _self_test(self) -> Mapping[str, float]:
         parts = Parts(self._gate, self._engine, self._guard, self._health.garbage)
         with serving() as ports:
-            return quick(Bench(parts, ports))
+            return quick(Bench(parts, ports), self._health.limits.cores)
 
     def stop(self, reason: str, *, within_s: float | None = None) -> None:
         """Have `run` return when the probe has ended, or `within_s` (the options' time) is over."""

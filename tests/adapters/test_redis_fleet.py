@@ -264,7 +264,7 @@ async def test_a_restarted_worker_voids_the_probe_and_takes_part_in_the_next(wor
 async def test_no_cancellation_is_lost_in_a_call(world: Bus, turns: int) -> None:
     async def forever() -> None:
         while True:
-            await world.link.replies("r1", "0-0")
+            await world.link.replies({keys.replies("r1"): "0-0"})
             await world.link.ping()
 
     await world.link.ping()
@@ -275,6 +275,7 @@ async def test_no_cancellation_is_lost_in_a_call(world: Bus, turns: int) -> None
         task.cancel()
         done, _ = await asyncio.wait({task}, timeout=WAIT_S)
         assert done == {task}
+        assert task.cancelled()
 
 
 async def test_redis_that_comes_back_costs_the_run_one_probe(world: Bus) -> None:

@@ -37,7 +37,7 @@ class Bus:
     def send(self, reply: Reply) -> None:
         self.sent.append(reply)
 
-    def watch(self, run: str | None) -> None:
+    def watch(self, run: str | None, position: int = 0, workers: int = 1) -> None:
         self.watched = run
 
     def artefact(self, sha256: str) -> bytes | None:

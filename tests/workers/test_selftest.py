@@ -22,7 +22,7 @@ from workers.guard import Guard
 from workers.kernel import Quota
 from workers.selftest.bench import BODIES, TASKS, Bench, Parts, Step, serving
 from workers.selftest.command import host, table
-from workers.selftest.measure import KIND_S, STEP_S, Measured, climbed
+from workers.selftest.measure import KIND_S, STEP_S, Measured, climbed, within_quota
 from workers.selftest.stairs import expected_per_s
 
 Put = Callable[[float, float], Step]
@@ -95,6 +95,13 @@ def test_a_busy_machine_does_not_make_the_rate_low() -> None:
     found = measured(put, clock)
     assert found.disturbed
     assert found.rate_per_s == expected_per_s(COST_S)
+
+
+@pytest.mark.parametrize(("cores", "times"), [(None, 1.0), (2.0, 1.0), (0.5, 2.0), (0.25, 4.0)])
+def test_under_a_quota_below_one_core_an_arrival_costs_more_of_it(
+    cores: float | None, times: float
+) -> None:
+    assert within_quota(a_step(), cores).cost_s == pytest.approx(times * COST_S)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def run_self_test(version: str, *, as_json: bool) -> int:
     parts = Parts(gate, Engine(gate, own_guard.names), own_guard, Garbage())
     try:
         with serving() as ports:
-            found = tuple(whole(Bench(parts, ports)))
+            found = tuple(whole(Bench(parts, ports), quota.cores))
     except SelfTestFailed as error:
         sys.stderr.write(f"the self-test failed: {error}\n")
         return FAILED

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.clients.kinds import FAST, INFERENCE, STOCK
 from workers.selftest.bench import BODIES, TASKS, Bench, SelfTestFailed, Step
@@ -52,7 +52,7 @@ class Measured:
         return self.rate_per_s * BODY_BYTES if self.kind == BODIES else None
 
 
-def whole(bench: Bench) -> Iterator[Measured]:
+def whole(bench: Bench, quota_cores: float | None = None) -> Iterator[Measured]:
     """Every kind in turn.
 
     Raises:
@@ -60,10 +60,10 @@ def whole(bench: Bench) -> Iterator[Measured]:
     """
     for kind in TASKS:
         with bench.loaded(kind):
-            yield climbed(kind, _cost(bench, kind), bench.open)
+            yield climbed(kind, _cost(bench, kind, quota_cores), bench.open)
 
 
-def quick(bench: Bench) -> dict[str, float]:
+def quick(bench: Bench, quota_cores: float | None = None) -> dict[str, float]:
     """Arrivals/s of the kinds in `QUICK`.
 
     Raises:
@@ -72,7 +72,7 @@ def quick(bench: Bench) -> dict[str, float]:
     found = {}
     for kind in QUICK:
         with bench.loaded(kind):
-            found[kind] = expected_per_s(_cost(bench, kind).cost_s)
+            found[kind] = expected_per_s(_cost(bench, kind, quota_cores).cost_s)
     return found
 
 
@@ -106,11 +106,18 @@ def _measured(
     return Measured(kind, rate_per_s, lag_s, cost.cost_s, disturbed_ratio)
 
 
-def _cost(bench: Bench, kind: str) -> Step:
+def within_quota(step: Step, quota_cores: float | None) -> Step:
+    """The step as if its CPU were counted in what a quota below one core leaves of one."""
+    if quota_cores is None or quota_cores >= 1:
+        return step
+    return replace(step, cpu_s=step.cpu_s / quota_cores)
+
+
+def _cost(bench: Bench, kind: str, quota_cores: float | None) -> Step:
     bench.closed(WARM_S)
     step = bench.closed(COST_S)
     if not step.ended or step.lost:
         raise SelfTestFailed(
             f"{kind}: of {step.sent:,} requests to a server on loopback {step.ended:,} were answered"
         )
-    return step
+    return within_quota(step, quota_cores)
