@@ -17,7 +17,7 @@ import pytest
 from gevent.event import Event
 
 from contract.arrivals import Law
-from contract.messages import Plan
+from contract.messages import Drained, Plan
 from contract.report import FATES, FleetReport, Health, Ledger, Report
 from contract.units import Rate, Seconds
 from controller.adapters.merge import Merge
@@ -69,18 +69,21 @@ class Member:
         self.reports: list[Report] = []
         self.probe: RunningProbe | None = None
         self.is_over = self.is_killed = False
+        self.stopped_ns = 0
         self._plan, self._epoch_ns = plan, epoch_ns
         self._comes_ns = epoch_ns + late_ns
 
-    def step(self, now_ns: int) -> Report | None:
-        """The loop turns once, at `now_ns`, unless it is blocked; a report when one is due."""
+    def step(self, now_ns: int) -> tuple[Report | Drained, ...]:
+        """The loop turns once, at `now_ns`, unless it is blocked; what it says."""
         if self.is_over or now_ns < self.blocked_until_ns:
-            return None
+            return ()
         if self.probe is None:
             if now_ns < self._comes_ns:
-                return None
+                return ()
             self.clock.ns = now_ns
             self.probe = self._carry_out()
+        if self._chance.random() < 0.1:  # a user that ends when it has just been chosen
+            self._replace_user()
         self.timers.run_until(now_ns)
         self._end_some()
         for _ in range(3):
@@ -90,17 +93,22 @@ class Member:
         self.probe.tick()
         if self.probe.drained:
             self.is_over = True
-            return self._kept(self.probe.last_words(Health())[0])
-        return self._kept(self.probe.report(Health())) if self.probe.report_due else None
+            report, drained = self.probe.last_words(Health())
+            return self._kept(report), drained
+        return (self._kept(self.probe.report(Health())),) if self.probe.report_due else ()
 
     def trouble(self, now_ns: int) -> None:
         """Block the loop, or end a user that a new one replaces."""
         if self._chance.random() < 0.5:
             self.blocked_until_ns = now_ns + self._chance.randrange(LONGEST_BLOCK_NS)
         else:
-            place = self._chance.randrange(USERS)
-            self._users[place].kill()
-            self._users[place] = self._user()
+            self._replace_user()
+
+    def stop(self, now_ns: int) -> None:
+        """The order to stop reaches a loop that is not blocked."""
+        if self.probe is not None and self.probe.ended is None:
+            self.clock.ns = self.stopped_ns = now_ns
+            self.probe.stop("enough")
 
     def kill(self) -> None:
         self.is_over = self.is_killed = True
@@ -151,6 +159,11 @@ class Member:
         for event in [e for e in self.working if self._chance.random() < share]:
             event.set()
 
+    def _replace_user(self) -> None:
+        place = self._chance.randrange(USERS)
+        self._users[place].kill(block=False)
+        self._users[place] = gevent.spawn(self._work, self.lane)
+
     def _user(self) -> gevent.Greenlet[..., None]:
         user = gevent.spawn(self._work, self.lane)
         gevent.sleep(0)
@@ -160,7 +173,8 @@ class Member:
         while True:
             permit = self.gate.acquire(lane)
             over = Event()
-            self.working.append(over)
+            if self._chance.random() < 0.97:  # the others wait until they are timed out
+                self.working.append(over)
             error: str | None = "ended"
             try:
                 over.wait()
@@ -168,7 +182,8 @@ class Member:
             except ArrivalTimedOut:
                 pass
             finally:
-                self.working.remove(over)
+                if over in self.working:
+                    self.working.remove(over)
                 self.gate.finish(permit, error)
 
 
@@ -197,6 +212,8 @@ class World:
             if all(member.is_over for member in self.members):
                 break
             self.ns += chance.randrange(1, 40) * MS
+            if stop_ns is not None and self.ns >= stop_ns:
+                merge.stop()
             for member in self.members:
                 self._turn(member, merge, stop_ns)
             while (merged := merge.pop(self.ns / S)) is not None:
@@ -221,12 +238,10 @@ class World:
             self.furthest_when_killed[member.name] = furthest
             merge.lose(member.name, "was killed")
             return
-        turns = self.ns >= member.blocked_until_ns
-        if member.probe is not None and turns and stop_ns is not None and self.ns >= stop_ns:
-            member.clock.ns = self.ns
-            member.probe.stop("enough")
-        if (report := member.step(self.ns)) is not None:
-            merge.take(report, self.ns / S)
+        if stop_ns is not None and self.ns >= max(stop_ns, member.blocked_until_ns):
+            member.stop(self.ns)
+        for message in member.step(self.ns):
+            merge.take(message, self.ns / S)
 
     def _plan(self, number: int) -> Plan:
         chance = self.chance
@@ -328,5 +343,14 @@ def _the_merge_explains_the_rest(world: World, plan: Plan) -> None:
         elif member.probe is not None and member.probe.ended != "enough":
             assert len(member.permits) == len(own)
         else:
+            _all_that_was_due_is_told(member, own, plan)
             indices.update(i for i in own if i >= member.through_index)
     assert indices == Counter(range(arrivals))
+
+
+def _all_that_was_due_is_told(member: Member, own: list[int], plan: Plan) -> None:
+    """A worker that was stopped accounts for what was due until then."""
+    if member.probe is not None:
+        due_ns = plan.schedule().times()
+        passed_ns = member.stopped_ns - member._epoch_ns
+        assert len(member.permits) >= sum(bool(due_ns[i] <= passed_ns) for i in own)
