@@ -26,7 +26,7 @@ from contract.units import Rate, Seconds
 from controller.adapters.control_link import ControlLink
 from controller.adapters.redis_fleet import RedisFleet, RedisFleetOf
 from controller.adapters.system_clock import SystemClock
-from controller.errors import FleetError
+from controller.errors import FleetError, PreflightFailed
 from controller.search.goal import Goal, Workload
 from controller.search.probe import Probe
 
@@ -140,7 +140,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         told = asyncio.run(conducted(options.workers, options.seconds, options.redis_pid))
-    except (FleetError, RuntimeError) as error:
+    except (FleetError, PreflightFailed, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps(asdict(told)))

@@ -31,7 +31,6 @@ HELLO_S = 1.0
 POLL_S, POLL_OF_MANY_S, MANY_WORKERS = 0.25, 1.0, 200
 """How often the beat is read, as in `workers.link`."""
 RATE_PER_S = Rate(4 * filled.REQUESTS)
-USER_SHA256 = "0" * 64
 
 
 @lru_cache(maxsize=16)
@@ -86,7 +85,6 @@ class Worker:
                     message.fence,
                     self._name,
                     self._boot,
-                    user_sha256=USER_SHA256,
                     rate_per_s=RATE_PER_S,
                 )
             )
