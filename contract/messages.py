@@ -68,7 +68,8 @@ class Prepare:
     connect(). The worker named `check_by` also asks the ready check and sends one arrival.
     `replica_header` is the response header that names the replica, None: it is not looked for.
     `connections` is the policy of the goal; its authority is an artefact, like the recording.
-    `times_sha256` are the recorded times of a law that replays.
+    `times_sha256` are the recorded times of a law that replays. With `bundle_sha256`, `user` is a path in
+    that bundle (contract.bundle).
     """
 
     run: str
@@ -89,6 +90,7 @@ class Prepare:
     replica_header: str | None = None
     connections: Connections = field(default_factory=Connections)
     times_sha256: str | None = None
+    bundle_sha256: str | None = None
     roster: str = ""
 
 

@@ -23,6 +23,7 @@ from collections.abc import Sequence  # noqa: E402
 
 import gevent  # noqa: E402
 
+from contract.bundle import SWITCH, switched  # noqa: E402
 from contract.redis_url import SCHEMES, refusal  # noqa: E402
 from contract.signing import KEY_VARIABLE, FleetKey, KeyInvalid, key_of  # noqa: E402
 from workers.guard import AllowListError, parse_target  # noqa: E402
@@ -105,7 +106,22 @@ def _options(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Opti
     if not 0.0 <= given.leave_within <= LONGEST_LEAVE_S:
         parser.error(f"--leave-within: {given.leave_within:g} is not in 0 to {LONGEST_LEAVE_S:g}")
     allowed = tuple(given.allow)
-    return Options(given.redis_url, worker, allowed, given.parent_pid, given.leave_within, key)
+    return Options(
+        given.redis_url,
+        worker,
+        allowed,
+        given.parent_pid,
+        given.leave_within,
+        key,
+        _bundles(parser),
+    )
+
+
+def _bundles(parser: argparse.ArgumentParser) -> bool:
+    try:
+        return switched(os.environ.get(SWITCH))
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def _key(parser: argparse.ArgumentParser, redis_url: str) -> FleetKey | None:

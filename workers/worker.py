@@ -20,6 +20,7 @@ from contract.signing import FleetKey
 from contract.units import format_rate
 from workers import guard, health
 from workers.agent import Agent
+from workers.bundle import Bundles
 from workers.clock import RedisClock
 from workers.engine import Engine
 from workers.gate import Gate
@@ -43,7 +44,8 @@ log = logging.getLogger(__name__)
 class Options:
     """`allowed`: HOST:PORT that this worker may put load on, besides loopback.
 
-    A worker that is told to go has `leave_within_s` to finish the probe it is in.
+    A worker that is told to go has `leave_within_s` to finish the probe it is in. With `bundles` it
+    runs code that the controller sends.
     """
 
     redis_url: str
@@ -52,6 +54,7 @@ class Options:
     parent_pid: int | None = None
     leave_within_s: float = 0.0
     key: FleetKey | None = None
+    bundles: bool = False
 
 
 class Worker:
@@ -70,6 +73,7 @@ class Worker:
         self._engine = Engine(self._gate, self._guard.names)
         redis_ports = _ports_of(options.redis_url)
         self._health = health.watching(self._clock, lambda: self._engine.users, not_to=redis_ports)
+        self._bundles = Bundles(on=options.bundles, signed=options.key is not None)
         self._environment = environment
         self._preparer = Preparer(
             self._identity,
@@ -79,6 +83,7 @@ class Worker:
             allowed=options.allowed,
             environment=environment,
             limits=self._health.limits,
+            bundles=self._bundles,
         )
         self._agent = Agent(
             self._identity,
@@ -153,6 +158,7 @@ class Worker:
         self._agent.shut_down(reason)
         with at_most(LEAVE_S):
             self._engine.release(LEAVE_S / 2)
+        self._bundles.clear()
         self._link.close(self._identity.worker, LEAVE_S)
         self._health.close()
 

@@ -131,7 +131,7 @@ class RedisFleet:
             if attempt == ATTEMPTS or not await self._choosing.may_grow(
                 chosen, self._is_alive, patiently=patiently
             ):
-                ready = readiness(answers)
+                ready = readiness(answers, self._goal.workload)
                 return replace(ready, warnings=(*self._choosing.warnings, *ready.warnings))
         raise NoWorkers(f"workers came and went {ATTEMPTS} times while they were prepared")
 

@@ -100,6 +100,7 @@ MESSAGES: list[codec.Message] = [
             "random", 400, 100, Seconds(10.0), "ranker.internal", "ab" * 32, "${C}", "${K}", True
         ),
         times_sha256="f" * 64,
+        bundle_sha256="b" * 64,
     ),
     Ready("r1", 7, "w1", "b", error="no module named torch"),
     Plan(

@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from contract.units import Rate, Seconds
 from controller.adapters.control_link import ControlLink
 from controller.adapters.redis_fleet import RedisFleet, RedisFleetOf
 from controller.adapters.system_clock import SystemClock
+from controller.ports import Artefacts
 from controller.search.goal import Goal, Workload
 from controller.search.probe import Probe
 from tests.helpers.builders import a_goal
@@ -86,13 +88,16 @@ class World:
         return a_goal(
             targets=(self.target.url,),
             headers=((WHO, "${WHO}"),),
-            workload=Workload(
-                user="plain_http", law=Law("constant"), timeout_s=Seconds(2.0), **workload
+            workload=replace(
+                Workload("plain_http", law=Law("constant"), timeout_s=Seconds(2.0)), **workload
             ),
         )
 
-    def fleet(self, goal: Goal | None = None, fence: int = 1) -> RedisFleet:
-        return RedisFleetOf(self.link, NoArtefacts(), self.clock)("r1", goal or self.goal(), fence)
+    def fleet(
+        self, goal: Goal | None = None, fence: int = 1, artefacts: Artefacts | None = None
+    ) -> RedisFleet:
+        fleet_of = RedisFleetOf(self.link, artefacts or NoArtefacts(), self.clock)
+        return fleet_of("r1", goal or self.goal(), fence)
 
     async def workers_there(self, *names: str) -> None:
         async with asyncio.timeout(THERE_WITHIN_S):
