@@ -18,6 +18,7 @@ import msgpack
 
 from contract.latency import Histogram, HistogramError
 from contract.messages import Drained, Hello, Plan, Prepare, Ready, Stop
+from contract.packed import PackedReport, packed
 from contract.report import Report
 
 VERSION = 3
@@ -25,15 +26,17 @@ MAX_BYTES = 4 * 1024 * 1024
 """Larger messages are refused: a report is about 1 kB, a backlog of them far below this."""
 
 Message = Hello | Prepare | Ready | Plan | Stop | Drained | Report
+Packed = Hello | Prepare | Ready | Plan | Stop | Drained | PackedReport
+"""A message as it is on the wire: reports are packed."""
 
-KINDS: dict[str, type[Message]] = {
+KINDS: dict[str, type[Packed]] = {
     "hello": Hello,
     "prepare": Prepare,
     "ready": Ready,
     "plan": Plan,
     "stop": Stop,
     "drained": Drained,
-    "report": Report,
+    "report": PackedReport,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
@@ -45,12 +48,17 @@ class ContractError(ValueError):
     """Bytes that are not a message of this version, or a message too large to send."""
 
 
-def encode(message: Message) -> bytes:
+def encode(message: Message | PackedReport) -> bytes:
     """Bytes of `message`.
 
     Raises:
-        ContractError: more than MAX_BYTES.
+        ContractError: more than MAX_BYTES, or counts that do not fit.
     """
+    if isinstance(message, Report):
+        try:
+            message = packed(message)
+        except ValueError as error:
+            raise ContractError(f"report: {error}") from error
     data: bytes = msgpack.packb([VERSION, _NAMES[type(message)], *_plain(message)])
     if len(data) > MAX_BYTES:
         raise ContractError(f"a message of {len(data)} bytes is over the limit of {MAX_BYTES}")
@@ -58,7 +66,22 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes) -> Message:
-    """The message in `data`.
+    """The message in `data`, reports unpacked.
+
+    Raises:
+        ContractError: as for `decode_packed`, or a histogram that contradicts itself.
+    """
+    message = decode_packed(data)
+    if not isinstance(message, PackedReport):
+        return message
+    try:
+        return message.unpacked()
+    except ValueError as error:
+        raise ContractError(f"report: {error}") from error
+
+
+def decode_packed(data: bytes) -> Packed:
+    """The message in `data`, reports left packed.
 
     Raises:
         ContractError: not msgpack, another version, an unknown kind, a field of a wrong type.
@@ -77,7 +100,7 @@ def decode(data: bytes) -> Message:
     kind: Any = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ContractError(f"unknown message kind {name!r}")
-    message: Message = _reader(kind)(values, name)
+    message: Packed = _reader(kind)(values, name)
     return message
 
 
@@ -85,10 +108,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Histogram):
         return value.to_bytes()
     if is_dataclass(value):
-        return [_plain(getattr(value, f.name)) for f in fields(value)]
+        kind: Any = type(value)
+        return [_plain(getattr(value, name)) for name in _names(kind)]
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    """The fields that are on the wire: those that a constructor takes."""
+    return tuple(f.name for f in fields(kind) if f.init)
 
 
 @cache
@@ -121,19 +151,31 @@ def _read_histogram(value: Any, where: str) -> Histogram:
 
 def _record_reader(kind: Any) -> Read:
     hints = get_type_hints(kind)
-    names = [f.name for f in fields(kind)]
+    names = _names(kind)
     readers = [_reader(hints[name]) for name in names]
+    # What is plainly of its type is taken as it is: most of a report is.
+    fields_read = list(zip([_scalar(hints[name]) for name in names], readers, names, strict=True))
 
     def read(value: Any, where: str) -> Any:
         if not isinstance(value, list) or len(value) != len(readers):
             raise ContractError(f"{where}: expected {len(readers)} fields, got {_size(value)}")
-        items = [r(v, f"{where}.{n}") for r, v, n in zip(readers, value, names, strict=True)]
+        items = [
+            v if type(v) is kind_of else r(v, f"{where}.{n}")
+            for v, (kind_of, r, n) in zip(value, fields_read, strict=True)
+        ]
         try:
             return kind(*items)
         except ValueError as error:
             raise ContractError(f"{where}: {error}") from error
 
     return read
+
+
+def _scalar(annotation: Any) -> type | None:
+    """The type whose values need no other check; None when there is more to it."""
+    while isinstance(annotation, NewType):
+        annotation = annotation.__supertype__
+    return annotation if annotation in (int, float, str, bool, bytes) else None
 
 
 def _size(value: Any) -> str:

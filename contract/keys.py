@@ -18,6 +18,8 @@ CONTROL_LENGTH = 1_000
 """Control messages kept; a worker that is further behind has lost its run anyway."""
 REPLIES_LENGTH = 50_000
 """Reports kept per run: the controller reads them within a second or the probe is void."""
+WORKERS_A_SHARD, MOST_SHARDS = 1_000, 16
+"""A stream of replies for so many workers, and so many streams at most."""
 RUN_TTL_S = 3_600
 """Run keys outlive the run by this much when a controller dies before deleting them."""
 HELLO_TTL_S = 5.0
@@ -34,9 +36,24 @@ def beat(run: str) -> str:
     return f"{PREFIX}run:{run}:beat"
 
 
-def replies(run: str) -> str:
+def roster(run: str, version: str) -> str:
+    """Hash: worker id -> its position among the run's workers."""
+    return f"{PREFIX}run:{run}:roster:{version}"
+
+
+def replies(run: str, shard: int = 0) -> str:
     """Stream, workers -> controller: Ready, Report, Drained under field `m`."""
-    return f"{PREFIX}run:{run}:replies"
+    return f"{PREFIX}run:{run}:replies" + (f":{shard}" if shard else "")
+
+
+def shards(workers: int) -> int:
+    """Over how many streams the replies of so many workers go."""
+    return min(MOST_SHARDS, max(1, -(-workers // WORKERS_A_SHARD)))
+
+
+def shard(position: int, workers: int) -> int:
+    """The stream of the worker at `position` among `workers`."""
+    return position % shards(workers)
 
 
 def artefact(sha256: str) -> str:

@@ -73,6 +73,21 @@ class Histogram:
             total.merge(histogram)
         return total
 
+    @classmethod
+    def from_counts(cls, counts: Counts, sum_ns: int, ends_s: tuple[float, float]) -> "Histogram":
+        """The histogram of counts of shape (BUCKETS,), not all zero, whose times end so.
+
+        Raises:
+            HistogramError: the sum or the ends contradict the counts.
+        """
+        filled = np.flatnonzero(counts)
+        count = int(counts.sum())
+        _check_summary((int(filled[0]), int(filled[-1])), sum_ns / count, ends_s)
+        histogram = cls()
+        histogram._add(counts, sum_ns)
+        histogram._span(count, *ends_s)
+        return histogram
+
     @property
     def counts(self) -> Counts:
         """A copy of the counts, of shape (BUCKETS,)."""

@@ -9,7 +9,8 @@
     worker      Drained    the probe is over and nothing of it is in flight
 
 A worker obeys a message only if it is named in `workers` and `fence` is not below the
-highest it has seen for that run.
+highest it has seen for that run. Of many workers no names are sent: `roster` says where a worker
+looks its place up (contract.roster).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from contract.report import Health, Ledger
 from contract.shares import Shares, shares_of
 from contract.units import Rate, Seconds
 
-BEAT_S = 1.0
-"""The conductor renews its beat this often."""
+BEAT_S = 0.25
+"""The conductor renews its beat this often: a connection may fail for 2 s and no load stops."""
 DEAD_MAN_S = 3.0
 """A worker that has seen no new beat for this long, on its own clock, stops."""
 
@@ -38,7 +39,8 @@ FEWEST_IN_FLIGHT = 8
 class Hello:
     """A worker is there. `run` names the run it is prepared for; `targets` its own allow-list.
 
-    `rate_per_s` is what it believes it can send (a static figure until it tests itself).
+    `rate_per_s` is what it can send with the quickest client, by its self-test; `kinds` the same by
+    client. 0: not known.
     `key_id` is the id of its fleet key (contract.signing), empty when it has none.
     """
 
@@ -53,6 +55,7 @@ class Hello:
     probe: int | None = None
     health: Health = field(default_factory=Health)
     key_id: str = ""
+    kinds: tuple[tuple[str, Rate], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ class Prepare:
     connect(). The worker named `check_by` also asks the ready check and sends one arrival.
     `replica_header` is the response header that names the replica, None: it is not looked for.
     `connections` is the policy of the goal; its authority is an artefact, like the recording.
-    `times_sha256` are the recorded times of a law that replays.
+    `times_sha256` are the recorded times of a law that replays. With `bundle_sha256`, `user` is a path in
+    that bundle (contract.bundle).
     """
 
     run: str
@@ -86,6 +90,8 @@ class Prepare:
     replica_header: str | None = None
     connections: Connections = field(default_factory=Connections)
     times_sha256: str | None = None
+    bundle_sha256: str | None = None
+    roster: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +137,11 @@ class Plan:
     streams: int = 0
     weights: tuple[int, ...] = ()
     profile: tuple[tuple[float, float], ...] = ()
+    roster: str = ""
 
     def __post_init__(self) -> None:
-        self.shares()
+        if not self.roster:
+            self.shares()
 
     def shares(self) -> Shares:
         """Who owns which arrival."""
@@ -174,6 +182,7 @@ class Stop:
     workers: tuple[str, ...]
     probe: int | None
     reason: str
+    roster: str = ""
 
 
 @dataclass(frozen=True, slots=True)

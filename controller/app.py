@@ -60,7 +60,7 @@ def create_app(  # noqa: PLR0917 - its collaborators, in the order of Services
         fleet=fleet_view,
         demand=demand,
         clock=clock,
-        rules=rules(settings.allow_target),
+        rules=rules(settings.allow_target, bundles=settings.bundles),
         pace=Pace(settings.view_interval_s, settings.ping_interval_s),
         reports=REPORTS,
     )

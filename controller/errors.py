@@ -4,6 +4,7 @@ Error
 ├─ NotFound           404  no such run, artefact or report
 ├─ Conflict           409  the run has ended; the idempotency key was used for another goal
 ├─ GoalRefused        422  the goal is wrong: one entry per field
+├─ NotAllowed         403  the operator has not turned it on
 ├─ TooLarge           413  an artefact or a body over its limit
 ├─ PreflightFailed    –    ends the run as `rejected`
 └─ FleetError         503
@@ -44,6 +45,10 @@ class GoalRefused(Error):
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         super().__init__("; ".join(f"{f.field}: {f.value}: {f.fix}" for f in faults))
         self.faults = faults
+
+
+class NotAllowed(Error):
+    """The operator has not turned this on; the text says how."""
 
 
 class TooLarge(Error):

@@ -6,11 +6,19 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from contract.bundle import SWITCH, switched
 from contract.redis_url import refusal
-from contract.signing import key_of
+from contract.signing import KEY_VARIABLE, key_of
 from contract.units import parse_duration
 
 _MIN_TOKEN_LENGTH = 16
@@ -18,6 +26,10 @@ _MIN_TOKEN_LENGTH = 16
 
 class SettingsInvalid(ValueError):
     """The controller cannot be started like this; the text names every setting at fault."""
+
+
+def _switch(value: Any) -> Any:
+    return switched(value) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -34,6 +46,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8411
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     fleet_key: SecretStr | None = None
+    bundles: Annotated[bool, BeforeValidator(_switch)] = False
     database_url: SecretStr = SecretStr("sqlite:///tonnage.sqlite")
     port_file: Path | None = None
     token: SecretStr | None = None
@@ -73,6 +86,15 @@ class Settings(BaseSettings):
     @classmethod
     def _usable(cls, value: SecretStr | None) -> SecretStr | None:
         return value if value and key_of(value.get_secret_value()) else None
+
+    @model_validator(mode="after")
+    def _signed_bundles(self) -> Settings:
+        if self.bundles and self.fleet_key is None:
+            raise ValueError(
+                f"{SWITCH} is on: set {KEY_VARIABLE} as well, workers take code from a signed "
+                "message only"
+            )
+        return self
 
     @model_validator(mode="after")
     def _no_open_redis(self) -> Settings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -91,9 +90,9 @@ class Controller:
         quote: Document = self._request("POST", "/api/v1/quote", json=goal).json()
         return quote
 
-    def upload(self, path: Path, sha256: str) -> None:
-        """Store a data artefact under its hash."""
-        self._request("PUT", f"/api/v1/artefacts/{sha256}", content=path.read_bytes())
+    def upload(self, data: bytes, sha256: str) -> None:
+        """Store an artefact under its hash."""
+        self._request("PUT", f"/api/v1/artefacts/{sha256}", content=data)
 
     def events(self, run: str, after: str | None) -> Iterator[tuple[str, str, Document]]:
         """(position, kind, data) of the run's events behind `after`, until the stream ends.

@@ -1,20 +1,23 @@
 """How does a goal file become the document a controller accepts?
 
 Paths in it are relative to the file. A user that is a path goes along as an absolute one
-(the code itself is never uploaded); a recording and an authority's certificates are uploaded as
-artefacts and replaced by their hash. What the fields mean is the controller's business; it answers with every fault.
+with the hash of that file, and is not uploaded; a recording and an authority's certificates are
+uploaded as artefacts and replaced by their hash. So is the folder of a `bundle`, in one zip, for a
+controller that takes code. What the fields mean is the controller's business; it answers with every fault.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tonnage.bundling import bundled
 from tonnage.errors import REJECTED, CommandError
 
 MAX_GOAL_BYTES = 1024 * 1024
@@ -22,11 +25,12 @@ MAX_GOAL_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class GoalFile:
-    """A goal as read. `artefacts` are the files to upload, by sha256."""
+    """A goal as read. `artefacts` are the files to upload, by sha256; `bundles` zips of folders."""
 
     path: Path
     document: dict[str, Any]
     artefacts: dict[str, Path]
+    bundles: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -68,12 +72,14 @@ def read(path: Path) -> GoalFile:
 
 def _resolve(path: Path, document: dict[str, Any]) -> GoalFile:
     artefacts: dict[str, Path] = {}
+    bundles: dict[str, bytes] = {}
     workload = document.get("workload")
     if isinstance(workload, dict):
         workload = dict(workload)
-        user = workload.get("user")
-        if isinstance(user, str) and (user.endswith(".py") or "/" in user):
-            workload["user"] = str((path.parent / user).resolve())
+        if "bundle" in workload:
+            bundles |= bundled(path.parent, workload)
+        else:
+            _name_user(path.parent, workload)
         artefacts |= _to_artefact(path.parent, workload, "workload.requests", "JSONL")
         arrivals = workload.get("arrivals")
         if isinstance(arrivals, dict):
@@ -84,7 +90,18 @@ def _resolve(path: Path, document: dict[str, Any]) -> GoalFile:
             connections = workload["connections"] = dict(connections)
             artefacts |= _to_artefact(path.parent, connections, "workload.connections.ca", "PEM")
         document = {**document, "workload": workload}
-    return GoalFile(path, document, artefacts)
+    return GoalFile(path, document, artefacts, bundles)
+
+
+def _name_user(folder: Path, workload: dict[str, Any]) -> None:
+    """Make a user that is a path absolute, and say which file it is here."""
+    user = workload.get("user")
+    if not isinstance(user, str) or not (user.endswith(".py") or "/" in user):
+        return
+    file = (folder / user).resolve()
+    workload["user"] = str(file)
+    with contextlib.suppress(OSError):  # then only the workers have it
+        workload.setdefault("user_sha256", hashlib.sha256(file.read_bytes()).hexdigest())
 
 
 def _to_artefact(folder: Path, part: dict[str, Any], field: str, kind: str) -> dict[str, Path]:

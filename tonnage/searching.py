@@ -115,7 +115,9 @@ class _Run:
 
     def _create(self, key: str) -> str:
         for sha256, path in self._goal.artefacts.items():
-            self._controller.upload(path, sha256)
+            self._controller.upload(path.read_bytes(), sha256)
+        for sha256, data in self._goal.bundles.items():
+            self._controller.upload(data, sha256)
         try:
             return self._controller.create(self._goal.document, key)
         except Refused as error:

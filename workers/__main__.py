@@ -2,6 +2,7 @@
 
     python -m workers [--id w1] [--redis-url URL] [--allow HOST:PORT]... [--parent-pid PID]
                       [--leave-within SECONDS]
+    python -m workers --self-test [--json]
 
 The Redis URL may hold a password: TONNAGE_REDIS_URL keeps it out of the process list. A Redis on
 another host takes TONNAGE_FLEET_KEY as well.
@@ -22,11 +23,14 @@ from collections.abc import Sequence  # noqa: E402
 
 import gevent  # noqa: E402
 
+from contract.bundle import SWITCH, switched  # noqa: E402
 from contract.redis_url import SCHEMES, refusal  # noqa: E402
 from contract.signing import KEY_VARIABLE, FleetKey, KeyInvalid, key_of  # noqa: E402
 from workers.guard import AllowListError, parse_target  # noqa: E402
 from workers.process import end_with_parent  # noqa: E402
-from workers.worker import Options, Worker  # noqa: E402
+from workers.selftest import rates  # noqa: E402
+from workers.selftest.command import run_self_test  # noqa: E402
+from workers.worker import Options, Worker, own_version  # noqa: E402
 
 REDIS_URL = "TONNAGE_REDIS_URL"
 BAD_ARGUMENTS = 2
@@ -34,7 +38,11 @@ LONGEST_LEAVE_S = 3_600.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    options = read_options(argv)
+    parser = _parser()
+    given = parser.parse_args(argv)
+    if given.self_test:
+        return run_self_test(own_version(), as_json=given.json)
+    options = _options(parser, given)
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,
@@ -53,6 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def read_options(argv: Sequence[str] | None) -> Options:
     """Read the command line; what is wrong with it ends the process with status 2."""
+    parser = _parser()
+    return _options(parser, parser.parse_args(argv))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workers", description="Offer load for a run.")
     parser.add_argument("--redis-url", default=os.environ.get(REDIS_URL), metavar="URL")
     parser.add_argument("--id", help="name in the fleet (default: HOST-PID-RANDOM)")
@@ -65,12 +78,25 @@ def read_options(argv: Sequence[str] | None) -> Options:
         metavar="SECONDS",
         help="after SIGTERM: finish the probe within this (default: end it now)",
     )
-    given = parser.parse_args(argv)
+    parser.add_argument(
+        "--self-test", action="store_true", help="measure what this host can send, and print it"
+    )
+    parser.add_argument("--json", action="store_true", help="of the self-test, instead of a table")
+    return parser
+
+
+def _options(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Options:
+    if given.json:
+        parser.error("--json goes with --self-test")
     if not given.redis_url:
         parser.error(f"no Redis: set {REDIS_URL} or give --redis-url redis://HOST:PORT")
     if not given.redis_url.startswith(SCHEMES):
         parser.error("the Redis URL must begin with redis://, rediss:// or unix://")
     key = _key(parser, given.redis_url)
+    try:
+        rates.given(os.environ)
+    except rates.RateInvalid as error:
+        parser.error(str(error))
     for target in given.allow:
         try:
             parse_target(target)
@@ -80,7 +106,22 @@ def read_options(argv: Sequence[str] | None) -> Options:
     if not 0.0 <= given.leave_within <= LONGEST_LEAVE_S:
         parser.error(f"--leave-within: {given.leave_within:g} is not in 0 to {LONGEST_LEAVE_S:g}")
     allowed = tuple(given.allow)
-    return Options(given.redis_url, worker, allowed, given.parent_pid, given.leave_within, key)
+    return Options(
+        given.redis_url,
+        worker,
+        allowed,
+        given.parent_pid,
+        given.leave_within,
+        key,
+        _bundles(parser),
+    )
+
+
+def _bundles(parser: argparse.ArgumentParser) -> bool:
+    try:
+        return switched(os.environ.get(SWITCH))
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def _key(parser: argparse.ArgumentParser, redis_url: str) -> FleetKey | None:

@@ -41,7 +41,7 @@ class Bus(Protocol):
 
     def send(self, reply: Reply) -> None: ...
 
-    def watch(self, run: str | None) -> None: ...
+    def watch(self, run: str | None, position: int = 0, workers: int = 1) -> None: ...
 
 
 class Watch(Protocol):
@@ -164,7 +164,8 @@ class Agent:
         self._run, self._is_ready = message, False
         self._ending = self._next = self._last = self._note = None
         self._seen_ns = self._now()
-        self._bus.watch(message.run)
+        place = message.workers.index(self._identity.worker)
+        self._bus.watch(message.run, place, len(message.workers))
         self._start(self._prepare_now, message)
 
     def _prepare_now(self, message: Prepare) -> None:

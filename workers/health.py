@@ -1,7 +1,7 @@
 """Is this worker's own process fit to measure, or is it the limit itself?
 
-A reading goes with every report. What is cheap is read each time; what is not, once a second, in
-slices, by a greenlet of its own.
+A reading goes with every report. What is cheap is read each time; what is not, once a second at
+most, by a greenlet of its own or in a thread.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from workers.kernel import (
     waited_ns,
 )
 from workers.limits import Limits, Need, raise_open_files, read_limits, shortages, too_few_files
-from workers.sockets import PortCount, Sockets
+from workers.sockets import Sockets, busiest
 
 BEAT_S = 0.02
 """How often the loop is asked to be on time."""
@@ -34,6 +34,8 @@ CPU_OVER_S = 1.0
 """CPU is a mean over this: a short block is not a busy core."""
 LOOK_S = 1.0
 """What costs more is looked at this often."""
+LOOK_RATIO = 0.02
+"""At most so much of the time is spent on it."""
 COUNTED_FROM_RATIO = 0.25
 """Below this part of the local ports their number is an upper bound, told by one line."""
 
@@ -156,15 +158,15 @@ class HealthProbe:
     def _look_forever(self) -> None:
         while True:
             self.garbage.look()
+            began_s = time.perf_counter()
             self._count_ports()
-            gevent.sleep(LOOK_S)
+            took_s = time.perf_counter() - began_s
+            gevent.sleep(max(LOOK_S, took_s / LOOK_RATIO))
 
     def _count_ports(self) -> None:
         most = tcp_sockets(self._sockstat.read())
         if most < COUNTED_FROM_RATIO * self.limits.port_count:
             self._ports, self._busiest = most, ""
             return
-        for found in PortCount(self.limits.ports).slices():
-            if found is not None:
-                self._busiest, self._ports = found
-            gevent.sleep(0)
+        pool = gevent.get_hub().threadpool
+        self._busiest, self._ports = pool.apply(busiest, (self.limits.ports,))

@@ -23,18 +23,21 @@ from contract import keys, signing
 from contract.codec import ContractError, Message, decode, encode
 from contract.messages import Hello, Plan, Prepare, Stop
 from contract.redis_url import place
+from contract.roster import M, RosterError, roster_of, seated
 from workers.clock import NS_PER_S, RedisClock, monotonic_ns
 from workers.outbox import Outbox, Reply
 from workers.waiting import at_most
 
 BLOCK_S = 2.0
-ANSWER_S = 2.0
-"""A round trip that takes longer has failed."""
+ANSWER_S = 2.5
+"""A round trip that takes longer has failed; one that a cut of 2 s held up has not."""
 HELLO_S = 1.0
-CALIBRATE_S = 10.0
-EXCHANGES = 20
-POLL_S = 0.25
-"""The beat of a run is read at least this often."""
+CALIBRATE_S = 1.0
+EXCHANGES, EXCHANGES_S = 20, 1.0
+"""The Redis clock is read so often at first, but no longer than that; then once in CALIBRATE_S."""
+POLL_S, POLL_OF_MANY_S = 0.25, 1.0
+"""The beat of a run is read at least this often; the second of runs of MANY_WORKERS and more."""
+MANY_WORKERS = 200
 BACKOFF_S = (0.05, 1.0)
 
 log = logging.getLogger(__name__)
@@ -88,6 +91,11 @@ class Reader:
                 messages.append(fields.get(b"m", b""))
         return messages
 
+    def position(self, run: str, version: str, worker: str) -> int | None:
+        """The worker's place in a roster; None when it has none."""
+        found: Any = self._redis.hget(keys.roster(run, version), worker)
+        return int(found) if found is not None and found.isdigit() else None
+
     def close(self) -> None:
         self._redis.close()
 
@@ -100,28 +108,30 @@ class Speaker:
         self._clock = clock
 
     def calibrate(self) -> None:
-        """Measure the Redis clock."""
-        exchanges = []
+        """Measure the Redis clock: thoroughly while it is not known, else once more."""
+        until_ns = monotonic_ns() + (0 if self._clock.known else round(EXCHANGES_S * NS_PER_S))
         for _ in range(EXCHANGES):
             before = monotonic_ns()
             seconds, us = self._redis.time()
-            exchanges.append((before, int(seconds) * 1_000_000 + int(us), monotonic_ns()))
-        self._clock.calibrate(exchanges)
+            after = monotonic_ns()
+            self._clock.calibrate([(before, int(seconds) * 1_000_000 + int(us), after)])
+            if after >= until_ns:
+                break
 
     def speak(
-        self, replies: tuple[Reply, ...], hello: Hello | None, run: str | None
+        self, replies: tuple[Reply, ...], hello: Hello | None, run: str | None, shard: int = 0
     ) -> bytes | None:
-        """One round trip; gives the beat of `run`."""
+        """One round trip; gives the beat of `run`, whose replies go to `shard`."""
         pipe = self._redis.pipeline(transaction=False)
-        streams = dict.fromkeys(keys.replies(reply.run) for reply in replies)
-        for reply in replies:
+        streams = [keys.replies(r.run, shard if r.run == run else 0) for r in replies]
+        for stream, reply in zip(streams, replies, strict=True):
             pipe.xadd(
-                keys.replies(reply.run),
+                stream,
                 {"m": encode(reply)},
                 maxlen=keys.REPLIES_LENGTH,
                 approximate=True,
             )
-        for stream in streams:
+        for stream in dict.fromkeys(streams):
             pipe.expire(stream, keys.RUN_TTL_S)
         if hello is not None:
             seen_ms = self._clock.redis_us(monotonic_ns()) // 1000
@@ -162,6 +172,7 @@ class Link:
         self._wanted = Event()
         self._listening = Event()
         self._door = signing.Door(key)
+        self._shard, self._poll_s, self._worker = 0, POLL_S, ""
         self._beat: int | None = None
         self._hello: Callable[[], Hello] | None = None
         self._greenlets: list[gevent.Greenlet[..., None]] = []
@@ -190,8 +201,13 @@ class Link:
         self._outbox.put(reply)
         self._wanted.set()
 
-    def watch(self, run: str | None) -> None:
-        """Read the beats of `run` from now on; `beat_ns` is when the last new one came."""
+    def watch(self, run: str | None, position: int = 0, workers: int = 1) -> None:
+        """Read the beats of `run` from now on; `beat_ns` is when the last new one came.
+
+        The worker's `position` among the run's `workers` says where its replies go.
+        """
+        self._shard = keys.shard(position, workers)
+        self._poll_s = POLL_S if workers <= MANY_WORKERS else POLL_OF_MANY_S
         if run != self.run:
             self.run, self.beat_ns = run, 0
         self._beat = None
@@ -253,9 +269,17 @@ class Link:
             message = decode(data)
             if isinstance(message, Prepare | Plan | Stop):
                 self._door.admit(message.run, sent_us)
+                message = self._seated(message)
             self._inbox.put(message)
-        except (ContractError, signing.Untrusted) as error:
+        except (ContractError, RosterError, signing.Untrusted) as error:
             log.warning("a control message was ignored: %s", error)
+
+    def _seated(self, message: M) -> M:
+        known = roster_of(message)
+        if known is None:
+            return message
+        position = self._reader.position(message.run, known[0], self._worker)
+        return seated(message, self._worker, position)
 
     def _talk(self, succeeds: Callable[[], None]) -> None:
         """Speak until the connection fails; nothing before the control stream is read."""
@@ -269,15 +293,16 @@ class Link:
             hello = None
             if now_ns >= hello_due_ns and self._hello is not None:
                 hello = self._hello()
+                self._worker = hello.worker
                 hello_due_ns = now_ns + round(HELLO_S * NS_PER_S)
             self._wanted.clear()
             replies, run = self._outbox.take(), self.run
-            beat = self._speaker.speak(replies, hello, run)
+            beat = self._speaker.speak(replies, hello, run, self._shard)
             self._outbox.confirm(len(replies))
             self._see(run, beat)
             succeeds()
             if not len(self._outbox):
-                self._wanted.wait(POLL_S)
+                self._wanted.wait(self._poll_s)
 
     def _see(self, run: str | None, beat: bytes | None) -> None:
         if run is None or run != self.run or beat is None:

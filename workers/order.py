@@ -35,5 +35,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
+    """`kinds` are the clients that the file's users have (`workers.clients.kinds`)."""
+
     sha256: str
     warnings: tuple[str, ...]
+    kinds: tuple[str, ...] = ()

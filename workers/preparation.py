@@ -16,6 +16,7 @@ from contract.recorded import Recorded, parse_times
 from contract.report import Connected
 from contract.units import Rate
 from workers import allow
+from workers.bundle import Bundles
 from workers.clients.tls import tls_of
 from workers.clock import NS_PER_S, Now, monotonic_ns
 from workers.headers import resolve_headers
@@ -23,9 +24,8 @@ from workers.judge import Judge
 from workers.limits import Limits, Need, shortages
 from workers.order import CannotPrepare, Loaded, Order
 from workers.probe import Identity
+from workers.selftest.rates import UNKNOWN
 
-RATE_PER_S = Rate(3000.0)
-"""What a worker is believed to send until it measures itself."""
 PREPARE_S = 25.0
 """All of it may take this long: the controller waits for little more."""
 START_S = 15.0
@@ -81,7 +81,7 @@ class Allowing(Protocol):
 class Preparer:
     """Loads the user of a run, and lets it go again."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         identity: Identity,
         engine: Loader,
@@ -91,10 +91,13 @@ class Preparer:
         allowed: tuple[str, ...],
         environment: Mapping[str, str],
         limits: Limits | None = None,
+        bundles: Bundles | None = None,
         now: Now = monotonic_ns,
     ) -> None:
         self.allowed = allowed
+        self.rates = UNKNOWN
         self._limits = limits or Limits()
+        self._bundles = bundles or Bundles()
         self.recorded: Recorded | None = None
         self._identity = identity
         self._engine = engine
@@ -123,6 +126,7 @@ class Preparer:
         """Let the run's users go, and connect to nothing of it any more."""
         self.recorded = None
         self._engine.release()
+        self._bundles.clear()
         self._guard.reset()
 
     def _load(self, message: Prepare) -> Loaded:
@@ -140,7 +144,7 @@ class Preparer:
         reachable = allow.reachable(self.allowed, message.allowed_targets)
         self._guard.update(reachable, connections.resolve_s)
         order = Order(
-            user=message.user,
+            user=self._user(message),
             targets=message.targets,
             model=message.model,
             headers=headers,
@@ -165,6 +169,17 @@ class Preparer:
         for warning in warnings:
             log.warning("run %s: %s", message.run, warning)
         return replace(loaded, warnings=(*loaded.warnings, *warnings))
+
+    def _user(self, message: Prepare) -> str:
+        """A name, or the path of a locustfile; that of a bundle is laid out first."""
+        if message.bundle_sha256 is None:
+            self._bundles.clear()
+            return message.user
+        refused = self._bundles.refusal()
+        if refused is not None:
+            raise CannotPrepare(refused)
+        data = self._fetch(message.bundle_sha256, "the bundle") or b""
+        return str(self._bundles.unpack(data, message.user))
 
     def _left_s(self, until_ns: int) -> float:
         return max(0.0, (until_ns - self._now()) / NS_PER_S)
@@ -200,7 +215,7 @@ class Preparer:
             error=error,
             user_sha256=loaded.sha256 if loaded else None,
             warnings=loaded.warnings if loaded else (),
-            rate_per_s=RATE_PER_S,
+            rate_per_s=self.rates.of(loaded.kinds) if loaded else Rate(0.0),
         )
 
 

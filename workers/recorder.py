@@ -8,10 +8,9 @@ in it and none above: one that waits for a user holds back those behind it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import gevent
 import numpy as np
 
 from contract.latency import LONGEST_S, Histogram
@@ -36,6 +35,7 @@ from workers.permit import (
 from workers.phases import Phases
 from workers.slices import Slice
 from workers.ticks import Replicas, ticks_of
+from workers.waiting import one_turn
 
 KINDS_KEPT = 100
 """Distinct kinds of error told apart; the rest are `other`."""
@@ -172,16 +172,18 @@ class Recorder:
     def flush(self, through_ns: int, health: Health, *, final: bool = False) -> Report:
         """The report of everything since the last one; `through_ns` counts from the epoch.
 
-        What it says is fixed at once; putting it together lets others run in between.
+        What it says is fixed at once; while it is put together the loop turns between the parts.
         """
+        one_turn()  # after what its caller did before
         self.settle()
         times, lags_s = self._sort_into_slices()
+        self._open = [permit for permit in self._open if permit.outcome == OPEN]
+        still_open, now_ns = tuple(self._open), self._now()
         report = replace(
             self._header,
             through_ns=max(0, through_ns),
             through_index=self._through_index,
             totals=self.totals,
-            in_flight=self._still_open(self._now()),
             requests=self._requests,
             errors=tuple(self.errors.most_common(KINDS_REPORTED)),
             health=health,
@@ -192,15 +194,21 @@ class Recorder:
         self._slices, self._ticks = {}, []
         self._requests = 0
         self.errors = Counter()
+        one_turn()
+        in_flight = self._in_flight_of(still_open, now_ns)
         buckets = []
         for index in sorted(slices):
+            one_turn()
             buckets.append(slices[index].bucket(index))
-            gevent.sleep(0)
+        one_turn()
         plain_ns = times.ended_ns if times is not None else np.empty(0, dtype=np.int64)
+        counted_ticks = ticks_of(ticks, plain_ns, self._epoch_ns)
+        one_turn()
         return replace(
             report,
+            in_flight=in_flight,
             buckets=tuple(buckets),
-            ticks=ticks_of(ticks, plain_ns, self._epoch_ns),
+            ticks=counted_ticks,
             send_lag=Histogram.of(np.concatenate(lags_s) if lags_s else ()),
             phases=self._phases.drain(),
         )
@@ -293,12 +301,11 @@ class Recorder:
             self._slice(bucket).add_times(times.response_s[here], times.service_s[here])
         return times
 
-    def _still_open(self, now_ns: int) -> tuple[InFlight, ...]:
-        self._open = [permit for permit in self._open if permit.outcome == OPEN]
-        for permit in self._open:
+    def _in_flight_of(self, permits: Sequence[Permit], now_ns: int) -> tuple[InFlight, ...]:
+        for permit in permits:
             if permit.answered_ns:
                 self._judge_first(permit)
-        return in_flight_of(self._open, self._judge, self._epoch_ns, now_ns)
+        return in_flight_of(permits, self._judge, self._epoch_ns, now_ns)
 
     def _close(self, permit: Permit, outcome: int) -> None:
         permit.outcome = outcome

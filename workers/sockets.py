@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import errno
 import socket as sockets
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from gevent import socket
 
 from workers.kernel import PROC
 
-LOOKED_AT_ONCE = 200
+LOOKED_AT_ONCE = 50
 """Connections whose retransmits are asked for in one reading; the next reading goes on there."""
 ERRNOS_TOLD = 8
-LINES_AT_ONCE = 400
-"""Of a table of sockets, between two looks at what else is to be done."""
+_BLOCK_BYTES = 4_096
+"""The kernel gives no more of a table at once."""
 _TABLES = ("net/tcp", "net/tcp6")
 _INFO_BYTES = 104
 _RETRANSMITS_AT: Final = 100
@@ -41,7 +41,7 @@ class Sockets:
         self._refused: Counter[str] = Counter()
         self._known: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._retransmits = 0
-        self._turn: Iterator[Any] = iter(())
+        self._turn: deque[ref[Any]] = deque()  # those in line to be looked at
         self._originals: dict[str, Original] = {}
 
     def install(self) -> None:
@@ -94,6 +94,7 @@ class Sockets:
         is_tcp = isinstance(address, tuple) and len(address) >= 2
         if is_tcp and address[1] not in self._not_to:
             self._known[sock] = 0
+            self._turn.append(ref(sock))
 
     def take_refused(self) -> tuple[tuple[str, int], ...]:
         """(errno's name, count) since the last call, the commonest first."""
@@ -102,13 +103,13 @@ class Sockets:
 
     def take_retransmits(self) -> int:
         """TCP segments sent again since the last call, of those that were looked at."""
-        for _ in range(min(LOOKED_AT_ONCE, len(self._known))):
-            sock = next(self._turn, None)
-            if sock is None:
-                self._turn = iter(tuple(self._known))
-                sock = next(self._turn, None)
+        turn = self._turn
+        for _ in range(min(LOOKED_AT_ONCE, len(turn))):
+            in_line = turn.popleft()
+            sock = in_line()
             if sock is not None and sock in self._known:
                 self._look_at(sock)
+                turn.append(in_line)
         found, self._retransmits = self._retransmits, 0
         return found
 
@@ -122,39 +123,32 @@ class Sockets:
         self._known[sock] = total
 
 
-class PortCount:
-    """Counts the ports that are taken towards each address, a slice of the tables at a time."""
+def busiest(ports: tuple[int, int], proc: Path = PROC) -> tuple[str, int]:
+    """The address towards which most of the local `ports` are taken, and how many are.
 
-    def __init__(self, ports: tuple[int, int], proc: Path = PROC) -> None:
-        self._ports = ports
-        self._proc = proc
+    Sockets in TIME_WAIT are in it, and those of other processes of the host: the kernel gives no
+    port twice for the same address. It takes milliseconds and is meant for a thread: each block
+    that is read lets the others run, and so little is done between two that they hardly wait.
+    """
+    counts: Counter[str] = Counter()
+    for table in _TABLES:
+        try:
+            lines = (proc / table).open("rb", buffering=_BLOCK_BYTES)
+        except OSError:
+            continue
+        with lines:
+            next(lines, None)
+            counts.update(filter(None, (_remote(line, ports) for line in lines)))
+    address, taken = next(iter(counts.most_common(1)), ("", 0))
+    return (_written(address) if address else "", taken)
 
-    def slices(self) -> Iterator[tuple[str, int] | None]:
-        """None after each slice; at the end the busiest address and how many ports it takes.
 
-        Sockets in TIME_WAIT are in it, and those of other processes of the host: the kernel gives
-        no port twice for the same address.
-        """
-        counts: Counter[str] = Counter()
-        for table in _TABLES:
-            try:
-                lines = (self._proc / table).open("rb")
-            except OSError:
-                continue
-            with lines:
-                next(lines, None)
-                for number, line in enumerate(lines, 1):
-                    self._count(line, counts)
-                    if number % LINES_AT_ONCE == 0:
-                        yield None
-        address, taken = next(iter(counts.most_common(1)), ("", 0))
-        yield (_written(address) if address else "", taken)
-
-    def _count(self, line: bytes, counts: Counter[str]) -> None:
-        _, local, remote, _ = line.split(None, 3)
-        port = int(local[local.rfind(b":") + 1 :], 16)
-        if self._ports[0] <= port <= self._ports[1] and not remote.endswith(b":0000"):
-            counts[remote.decode("ascii")] += 1
+def _remote(line: bytes, ports: tuple[int, int]) -> str | None:
+    """Where a socket with one of these ports leads."""
+    _, local, remote, _ = line.split(None, 3)
+    port = int(local[local.rfind(b":") + 1 :], 16)
+    is_ours = ports[0] <= port <= ports[1] and not remote.endswith(b":0000")
+    return remote.decode("ascii") if is_ours else None
 
 
 def _written(address: str) -> str:

@@ -7,6 +7,7 @@ are rounded to a millisecond. Elsewhere the loop's timer.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 
 from gevent import get_hub
 
-from workers.clock import NS_PER_S, monotonic_ns
+from workers.clock import LOCAL, NS_PER_S, monotonic_ns
 
 _CLOCK_MONOTONIC = 1
 _TFD_TIMER_ABSTIME = 1
@@ -22,6 +23,8 @@ _FLAGS = os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
 _READABLE = 1
 _NEVER_NS = 2**63 - 1
 
+LOOK_EVERY = 16
+"""Events of one turn of the loop between two looks: each may take 30 us."""
 SHORTEST_NS = 50_000
 """A wake-up costs about as much: what is due sooner shares one."""
 
@@ -42,6 +45,17 @@ class _Timespec(ctypes.Structure):
 
 class _Itimerspec(ctypes.Structure):
     _fields_ = (("it_interval", _Timespec), ("it_value", _Timespec))
+
+
+_open: list[FdTimer] = []
+_events = itertools.count(1)
+
+
+def in_a_long_turn() -> None:
+    """Told of every event that the loop handles: a turn after a stall may have thousands."""
+    if not next(_events) % LOOK_EVERY:
+        for timer in tuple(_open):
+            timer.look()
 
 
 class FdTimer:
@@ -66,7 +80,8 @@ class FdTimer:
         self._watcher.start(self._ring)
         self._turns: Any = loop.check()
         self._turns.priority = loop.MAXPRI  # before whatever else this turn has brought
-        self._turns.start(self._look)
+        self._turns.start(self.look)
+        _open.append(self)
 
     def arm(self, at_ns: int) -> None:
         self._at_ns = at_ns
@@ -80,15 +95,17 @@ class FdTimer:
                 watcher.close()
             os.close(self._fd)
             self._fd = -1
+            _open.remove(self)
 
     def _set(self, at_ns: int) -> None:
         self._set_for_ns = at_ns
-        seconds, ns = divmod(at_ns, NS_PER_S)
+        seconds, ns = divmod(LOCAL.kernel_ns(at_ns), NS_PER_S)
         self._spec.it_value.tv_sec, self._spec.it_value.tv_nsec = seconds, ns
         if self._settime(self._fd, _TFD_TIMER_ABSTIME, self._at, None) != 0:
             raise OSError(ctypes.get_errno(), "timerfd_settime")
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Call back now if it is time; in the hub."""
         now_ns = monotonic_ns()
         if now_ns >= self._set_for_ns:  # it has rung, or is about to
             self._set_for_ns = _NEVER_NS
@@ -102,7 +119,7 @@ class FdTimer:
         except BlockingIOError:  # set anew since
             return
         self._set_for_ns = _NEVER_NS
-        self._look()
+        self.look()
         if self._fd >= 0 and self._at_ns < self._set_for_ns:
             self._set(max(self._at_ns, monotonic_ns() + SHORTEST_NS))
 

@@ -17,14 +17,19 @@ from contract.messages import Hello
 from contract.redis_url import DEFAULT_PORT, place
 from contract.report import Health
 from contract.signing import FleetKey
+from contract.units import format_rate
 from workers import guard, health
 from workers.agent import Agent
+from workers.bundle import Bundles
 from workers.clock import RedisClock
 from workers.engine import Engine
 from workers.gate import Gate
 from workers.link import Link
-from workers.preparation import RATE_PER_S, Preparer
+from workers.preparation import Preparer
 from workers.probe import Identity
+from workers.selftest.bench import Bench, Parts, SelfTestFailed, serving
+from workers.selftest.measure import quick
+from workers.selftest.rates import UNKNOWN, Rates, given, host_key, of_host
 from workers.waiting import at_most
 
 TICK_S = 0.02
@@ -39,7 +44,8 @@ log = logging.getLogger(__name__)
 class Options:
     """`allowed`: HOST:PORT that this worker may put load on, besides loopback.
 
-    A worker that is told to go has `leave_within_s` to finish the probe it is in.
+    A worker that is told to go has `leave_within_s` to finish the probe it is in. With `bundles` it
+    runs code that the controller sends.
     """
 
     redis_url: str
@@ -48,6 +54,7 @@ class Options:
     parent_pid: int | None = None
     leave_within_s: float = 0.0
     key: FleetKey | None = None
+    bundles: bool = False
 
 
 class Worker:
@@ -66,7 +73,9 @@ class Worker:
         self._engine = Engine(self._gate, self._guard.names)
         redis_ports = _ports_of(options.redis_url)
         self._health = health.watching(self._clock, lambda: self._engine.users, not_to=redis_ports)
-        preparer = Preparer(
+        self._bundles = Bundles(on=options.bundles, signed=options.key is not None)
+        self._environment = environment
+        self._preparer = Preparer(
             self._identity,
             self._engine,
             self._guard,
@@ -74,6 +83,7 @@ class Worker:
             allowed=options.allowed,
             environment=environment,
             limits=self._health.limits,
+            bundles=self._bundles,
         )
         self._agent = Agent(
             self._identity,
@@ -81,14 +91,16 @@ class Worker:
             self._clock,
             self._gate,
             self._engine,
-            preparer=preparer,
+            preparer=self._preparer,
             health=self._health,
         )
-        self._version = _version()
+        self._version = own_version()
+        self._host_key = host_key(self._version, self._health.limits.cores)
 
     def run(self) -> int:
         """Obey messages until told to stop; gives the exit status."""
         log.info("worker %s serves Redis at %s", self._identity.worker, place(self._redis_url))
+        self._preparer.rates = self._rates()
         self._link.start(self._hello)
         try:
             while not self._may_leave():
@@ -99,6 +111,22 @@ class Worker:
             return 1
         self._leave(self._ending or "")
         return 0
+
+    def _rates(self) -> Rates:
+        """What this worker can send; measured, if nobody on this host has."""
+        try:
+            found = given(self._environment) or of_host(self._self_test, self._host_key)
+        except SelfTestFailed as error:
+            log.warning("what this host can send is not known: %s", error)
+            return UNKNOWN
+        known = ", ".join(f"{format_rate(rate)} with {kind}" for kind, rate in found.told)
+        log.info("this worker can send %s (by %s)", known, found.source)
+        return found
+
+    def _self_test(self) -> Mapping[str, float]:
+        parts = Parts(self._gate, self._engine, self._guard, self._health.garbage)
+        with serving() as ports:
+            return quick(Bench(parts, ports), self._health.limits.cores)
 
     def stop(self, reason: str, *, within_s: float | None = None) -> None:
         """Have `run` return when the probe has ended, or `within_s` (the options' time) is over."""
@@ -130,6 +158,7 @@ class Worker:
         self._agent.shut_down(reason)
         with at_most(LEAVE_S):
             self._engine.release(LEAVE_S / 2)
+        self._bundles.clear()
         self._link.close(self._identity.worker, LEAVE_S)
         self._health.close()
 
@@ -140,11 +169,12 @@ class Worker:
             host=socket.gethostname(),
             pid=os.getpid(),
             version=self._version,
-            rate_per_s=RATE_PER_S,
+            rate_per_s=self._preparer.rates.of(),
             targets=self._options.allowed,
             run=self._agent.run,
             probe=self._agent.probe,
             health=self._health.read() if self._agent.probe is None else Health(),
+            kinds=self._preparer.rates.told,
             key_id="" if self._options.key is None else self._options.key.id,
         )
 
@@ -159,7 +189,8 @@ def _ports_of(url: str) -> tuple[int, ...]:
     return () if parts.scheme == "unix" else (parts.port or DEFAULT_PORT,)
 
 
-def _version() -> str:
+def own_version() -> str:
+    """Of this package."""
     try:
         return version("tonnage")
     except PackageNotFoundError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from contract import codec, keys
 from contract.messages import Hello, Plan, Prepare, Stop
 from contract.redis_url import place
+from contract.roster import M, roster_of, without_names
 from contract.signing import FleetKey
 from controller.errors import Fenced, FleetLost
 
@@ -56,6 +57,10 @@ return tonumber(ARGV[2])
 """
 
 
+Places = Mapping[str, str]
+"""By stream of replies the id of the last one read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A worker's latest hello, and how long ago that was."""
@@ -70,6 +75,7 @@ class ControlLink:
     def __init__(self, url: str, key: FleetKey | None = None) -> None:
         self._key = key
         self._sent_us = 0
+        self._heard: dict[bytes, tuple[bytes, Hello]] = {}
         self._name = place(url)
         self._calls = _client(url, CALLS_AT_ONCE, ANSWER_WITHIN_S)
         self._reads = _client(url, READS_AT_ONCE, ANSWER_WITHIN_S + BLOCK_S)
@@ -117,9 +123,23 @@ class ControlLink:
             names = [name for name, _ in scored]
             hellos = await cast(Awaitable[Any], self._calls.hmget(keys.FLEET_HELLO, names))
         ages_s = {name.decode(): max(0.0, (now_ms - ms) / 1_000) for name, ms in scored}
-        known = [h for h in _decoded(d for d in hellos if d) if isinstance(h, Hello)]
+        known = self._hellos(names, hellos)
         seen = [Seen(h, ages_s[h.worker]) for h in known if h.worker in ages_s]
         return tuple(sorted(seen, key=lambda s: s.hello.worker))
+
+    def _hellos(self, names: Iterable[bytes], datas: Iterable[bytes | None]) -> list[Hello]:
+        """What workers say of themselves, decoded only when it is not what they said before."""
+        known: dict[bytes, tuple[bytes, Hello]] = {}
+        for name, data in zip(names, datas, strict=True):
+            before = self._heard.get(name)
+            if before is not None and before[0] == data:
+                known[name] = before
+            elif data:
+                for hello in _decoded([data]):
+                    if isinstance(hello, Hello):
+                        known[name] = (data, hello)
+        self._heard = known
+        return [hello for _, hello in known.values()]
 
     async def sweep(self) -> None:
         """Forget workers not heard of for as long as a run's keys may last."""
@@ -139,12 +159,26 @@ class ControlLink:
         run, fence = message.run, message.fence
         names = (keys.fence(run), keys.CONTROL, keys.replies(run))
         limits = (keys.CONTROL_LENGTH, keys.RUN_TTL_S)
-        data = codec.encode(message)
+        data = codec.encode(await self._unnamed(message))
         if self._key is not None:
             self._sent_us = max(await self.time_us(), self._sent_us + 1)
             data = self._key.sealed(data, self._sent_us)
         said = await self._eval(_PUBLISH, names, (fence, data, *limits))
         self._check_fence(said, run, fence)
+
+    async def _unnamed(self, message: M) -> M:
+        """The message as it is sent: of many workers the names are laid in Redis."""
+        sent = without_names(message)
+        known = roster_of(sent)
+        if known is None:
+            return sent
+        name = keys.roster(message.run, known[0])
+        with self._lost():
+            if not await self._calls.expire(name, keys.RUN_TTL_S):
+                places = {worker: place for place, worker in enumerate(message.workers)}
+                await cast(Awaitable[Any], self._calls.hset(name, mapping=cast(Any, places)))
+                await self._calls.expire(name, keys.RUN_TTL_S)
+        return sent
 
     async def beat(self, run: str, fence: int, number: int) -> int:
         """Renew the beat with a number above `number` and above the last one; that number.
@@ -164,23 +198,27 @@ class ControlLink:
             number = -said
         return number
 
-    async def tail(self, run: str) -> str:
-        """Id of the latest reply: reading from it on sees only newer ones."""
-        with self._lost():
-            latest: Any = await self._calls.xrevrange(keys.replies(run), count=1)
-        return latest[0][0].decode() if latest else "0-0"
+    async def tail(self, run: str, shards: int = 1) -> Places:
+        """Where the replies end now: reading from there on sees only newer ones."""
+        places = {}
+        for stream in (keys.replies(run, shard) for shard in range(shards)):
+            with self._lost():
+                latest: Any = await self._calls.xrevrange(stream, count=1)
+            places[stream] = latest[0][0].decode() if latest else "0-0"
+        return places
 
-    async def replies(self, run: str, after: str) -> tuple[str, tuple[codec.Message, ...]]:
-        """Replies behind id `after`, waiting BLOCK_S for the first; and the id to go on from."""
+    async def replies(self, after: Places) -> tuple[Places, tuple[codec.Packed, ...]]:
+        """Replies behind `after`, waiting BLOCK_S for the first; and where to go on from."""
+        streams: Any = dict(after)
         with self._lost():
-            answer = await self._reads.xread(
-                {keys.replies(run): after}, count=READ_AT_ONCE, block=round(BLOCK_S * 1_000)
+            answer: Any = await self._reads.xread(
+                streams, count=READ_AT_ONCE, block=round(BLOCK_S * 1_000)
             )
-        if not answer:
-            return after, ()
-        entries = cast(Any, answer)[0][1]
-        latest = entries[-1][0].decode()
-        return latest, tuple(_decoded(item[b"m"] for _, item in entries if item and b"m" in item))
+        places, said = dict(after), []
+        for stream, entries in answer or ():
+            places[stream.decode()] = entries[-1][0].decode()
+            said += [item[b"m"] for _, item in entries if item and b"m" in item]
+        return places, tuple(_decoded(said))
 
     async def put_artefact(self, data: bytes) -> None:
         """Lay the bytes where workers fetch them by hash, for the run's time."""
@@ -194,7 +232,8 @@ class ControlLink:
 
         `artefacts`: the sha256 of what its workers fetched; the next run lays it there again.
         """
-        names = [keys.replies(run), keys.beat(run), *map(keys.artefact, artefacts)]
+        streams = [keys.replies(run, shard) for shard in range(keys.MOST_SHARDS)]
+        names = [*streams, keys.beat(run), *map(keys.artefact, artefacts)]
         with self._lost():
             for name in names:
                 await self._calls.expire(name, ENDED_TTL_S)
@@ -223,8 +262,10 @@ class ControlLink:
         try:
             yield
         except (RedisError, OSError, TimeoutError) as error:
-            kind = type(error).__name__
-            raise FleetLost(f"Redis at {self._name} does not answer ({kind})") from error
+            why = type(error).__name__
+            if isinstance(error, RedisError) and str(error):  # a certificate, a password, a right
+                why += f": {str(error)[:200]}"
+            raise FleetLost(f"Redis at {self._name} does not answer ({why})") from error
         finally:
             if task is not None and task.cancelling() > before:
                 raise asyncio.CancelledError
@@ -245,10 +286,10 @@ def _client(url: str, connections: int, timeout_s: float) -> Redis:
     return Redis.from_pool(pool)
 
 
-def _decoded(datas: Iterable[bytes]) -> Iterator[codec.Message]:
+def _decoded(datas: Iterable[bytes]) -> Iterator[codec.Packed]:
     """What can be read of it: a worker of another version must not stop the run."""
     for data in datas:
         try:
-            yield codec.decode(data)
+            yield codec.decode_packed(data)
         except codec.ContractError:
             continue

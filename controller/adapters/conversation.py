@@ -12,9 +12,10 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
-from contract.codec import Message
+from contract import keys
+from contract.codec import Packed
 from contract.messages import BEAT_S, Plan, Prepare, Stop
-from controller.adapters.control_link import ControlLink, Seen
+from controller.adapters.control_link import ControlLink, Places, Seen
 from controller.errors import Fenced, FleetLost
 from controller.ports import Clock
 
@@ -34,7 +35,7 @@ class Conversation:
         self._fence = fence
         self._link = link
         self._clock = clock
-        self._after = "0-0"
+        self._after: Places = {}
         self._server = ""
         self._beat = 0
         self._beating: asyncio.Task[None] | None = None
@@ -50,10 +51,10 @@ class Conversation:
         """Whether another controller has taken over."""
         return self._fenced is not None
 
-    async def begin(self) -> None:
-        """Beat from now on, and hear only what is said from now on."""
+    async def begin(self, workers: int = 1) -> None:
+        """Beat from now on, and hear only what so many workers say from now on."""
         self._server = await self._link.server()
-        self._after = await self._link.tail(self._run)
+        self._after = await self._link.tail(self._run, keys.shards(workers))
         self._beat = await self._link.beat(self._run, self._fence, self._beat)
         if self._beating is None:
             self._beating = asyncio.create_task(self._beat_on(), name=f"beat of {self._run}")
@@ -73,12 +74,12 @@ class Conversation:
         """Publish, again while it fails, and even while this task is cancelled."""
         await uninterrupted(self._patiently(lambda: self._link.publish(stop)))
 
-    async def receive(self) -> tuple[Message, ...]:
+    async def receive(self) -> tuple[Packed, ...]:
         """What was said since last time, waiting a moment for the first word."""
         if self._fenced is not None:
             raise self._fenced
         try:
-            self._after, messages = await self._link.replies(self._run, self._after)
+            self._after, messages = await self._link.replies(self._after)
         except FleetLost:
             await self._same_server()
             return ()

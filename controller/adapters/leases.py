@@ -15,11 +15,11 @@ import logging
 from collections.abc import Iterable
 
 from contract import keys
-from contract.messages import BEAT_S
 from controller.adapters.control_link import ControlLink
 from controller.errors import Fenced, FleetLost
 from controller.ports import Clock, Member
 
+RENEW_S = 1.0
 LEASE_S = 5.0
 """A lease stands this long behind its latest renewal."""
 
@@ -143,7 +143,7 @@ class Leases:
 
     async def _renew_on(self) -> None:
         while True:
-            await self._clock.sleep(BEAT_S)
+            await self._clock.sleep(RENEW_S)
             names = (keys.FLEET_HOLDERS, keys.fence(self._run))
             try:
                 if not await self._link.evaluate(_RENEW, names, self._name):

@@ -14,13 +14,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 
-from contract.latency import Histogram
+import numpy as np
+
 from contract.messages import Drained, Plan
-from contract.report import FATES, Connected, DueBucket, FleetReport, InFlight, Ledger, Report
-from controller.adapters.merge_connections import merged_connections, merged_phases
+from contract.packed import PackedReport, packed
+from contract.report import FATES, FleetReport, Ledger, Report
+from controller.adapters.merge_connections import merged_connections
+from controller.adapters.merge_packed import Ints, added, added_in_flight
 from controller.adapters.merge_ticks import Ticks
 from controller.ports import Burden
 from controller.search.strain import joined, most_strained
@@ -33,6 +36,9 @@ EARLY_S = 0.5
 """A worker that is drained by this much before the plan's end stopped by itself."""
 MOST_ERRORS = 20
 
+_fates_of = attrgetter(*FATES)
+_counts_of = attrgetter(*(f.name for f in fields(Ledger)))
+
 
 @dataclass(slots=True)
 class _Source:
@@ -44,19 +50,18 @@ class _Source:
     sequence: int | None = None
     through_ns: int = 0
     totals: Ledger = field(default_factory=Ledger)
-    summed: Counter[str] = field(default_factory=Counter)
+    summed: Ints = field(default_factory=lambda: np.zeros(len(FATES), dtype=np.int64))
     unaccounted: int = 0
     newly_unaccounted: int = 0
-    in_flight: tuple[InFlight, ...] = ()
+    latest: PackedReport | None = None
     requests: int = 0
     bad_any: int = 0
-    pending: list[Report] = field(default_factory=list)
+    pending: list[PackedReport] = field(default_factory=list)
     final: bool = False
     drained: bool = False
     lost: str | None = None
     through_index: int = 0
     owed: int = 0
-    connections: tuple[Connected, ...] = ()
 
     @property
     def awaited(self) -> bool:
@@ -99,8 +104,11 @@ class Merge:
         """
         known = Burden()
         for source in self._sources.values():
-            waiting = source.totals.timed_out + sum(entry.count for entry in source.in_flight)
-            late = sum(max(entry.over_limit, default=0) for entry in source.in_flight)
+            waiting, late = source.totals.timed_out, 0
+            if source.latest is not None:
+                in_flight = source.latest.in_flight
+                waiting += int(in_flight[:, 1].sum())
+                late = int(in_flight[:, 2:].max(axis=1, initial=0).sum())
             known += Burden(source.requests + waiting, source.bad_any + late)
         return known
 
@@ -123,8 +131,10 @@ class Merge:
         if source is not None and source.lost is None:
             self._lose(source, how)
 
-    def take(self, message: Report | Drained, now_s: float) -> None:
+    def take(self, message: Report | PackedReport | Drained, now_s: float) -> None:
         """Take in a message; what is not of this probe, or was seen before, changes nothing."""
+        if isinstance(message, Report):
+            message = packed(message)
         source = self._sources.get(message.worker)
         plan = self._plan
         told = (message.run, message.fence, message.probe)
@@ -175,15 +185,17 @@ class Merge:
         self._through_ns = max(self._through_ns, through_ns)
         self._merged_s = now_s
         reports = [report for s in self._sources.values() for report in s.pending]
+        latest = [s.latest for s in alive.values() if s.latest is not None]
+        numbers = added(reports)
         merged = FleetReport(
             probe=self._plan.probe,
             through_ns=self._through_ns,
             workers=len(alive),
-            totals=sum((s.totals for s in self._sources.values()), Ledger()),
-            buckets=merge_buckets(b for r in reports for b in r.buckets),
+            totals=_sum_of(s.totals for s in self._sources.values()),
+            buckets=numbers.buckets,
             ticks=self._ticks.merged(reports),
-            in_flight=_merge_in_flight(i for s in alive.values() for i in s.in_flight),
-            send_lag=Histogram.summed(r.send_lag for r in reports),
+            in_flight=added_in_flight(latest),
+            send_lag=numbers.send_lag,
             requests=sum(r.requests for r in reports),
             errors=_merge_errors(e for r in reports for e in r.errors),
             health=most_strained(
@@ -197,8 +209,8 @@ class Merge:
             owed=tuple(
                 (w, s.through_index, s.owed) for w, s in sorted(self._sources.items()) if s.lost
             ),
-            phases=merged_phases(reports),
-            connections=merged_connections(reports, (s.connections for s in alive.values())),
+            phases=numbers.phases,
+            connections=merged_connections(reports, (r.connections for r in latest)),
         )
         for source in self._sources.values():
             source.pending.clear()
@@ -206,30 +218,18 @@ class Merge:
         return merged
 
 
-def merge_buckets(buckets: Iterable[DueBucket]) -> tuple[DueBucket, ...]:
-    """Add the buckets of the same slice, in the order of slices."""
-    by_index: dict[int, DueBucket] = {}
-    for bucket in buckets:
-        known = by_index.get(bucket.index)
-        by_index[bucket.index] = bucket if known is None else _added(known, bucket)
-    return tuple(by_index[index] for index in sorted(by_index))
-
-
-def _take_report(source: _Source, report: Report, owes: int) -> None:
+def _take_report(source: _Source, report: PackedReport, owes: int) -> None:
     gap = 0 if source.sequence is None else report.sequence - source.sequence - 1
     source.sequence = report.sequence
     source.through_ns = max(source.through_ns, report.through_ns)
     source.through_index = report.through_index
     source.totals = report.totals
-    source.in_flight = report.in_flight
-    source.connections = report.connections
+    source.latest = report
     source.final = report.final
     source.pending.append(report)
     source.requests += report.requests
-    source.bad_any += sum(bucket.bad_any for bucket in report.buckets)
-    for bucket in report.buckets:
-        for name in FATES:
-            source.summed[name] += getattr(bucket, name)
+    source.bad_any += int(report.buckets[:, 1 + len(FATES)].sum())
+    source.summed += report.buckets[:, 1 : 1 + len(FATES)].sum(axis=0, dtype=np.int64)
     found = _unexplained(source, owes)
     found = max(found, source.unaccounted + min(gap, 1))
     source.newly_unaccounted += found - source.unaccounted
@@ -239,37 +239,16 @@ def _take_report(source: _Source, report: Report, owes: int) -> None:
 def _unexplained(source: _Source, owes: int) -> int:
     """Arrivals that the worker's ledger cannot explain, at least."""
     totals = source.totals
-    missing: int = max(abs(getattr(totals, name) - source.summed[name]) for name in FATES)
+    told = zip(_fates_of(totals), source.summed.tolist(), strict=True)
+    missing: int = max(abs(total - summed) for total, summed in told)
     started = totals.sent + totals.shed + totals.missed + totals.cancelled
     ended = totals.succeeded + totals.failed + totals.timed_out + totals.in_flight
     imbalance = abs(totals.scheduled - started) + abs(totals.sent - ended)
     return max(missing, imbalance) + abs(totals.scheduled - owes)
 
 
-def _added(one: DueBucket, other: DueBucket) -> DueBucket:
-    counts = {name: getattr(one, name) + getattr(other, name) for name in FATES}
-    return replace(
-        one,
-        **counts,
-        judged=_added_each(one.judged, other.judged),
-        bad=_added_each(one.bad, other.bad),
-        bad_any=one.bad_any + other.bad_any,
-        response_time=one.response_time + other.response_time,
-        service_time=one.service_time + other.service_time,
-    )
-
-
-def _added_each(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(a + b for a, b in zip_longest(one, other, fillvalue=0))
-
-
-def _merge_in_flight(entries: Iterable[InFlight]) -> tuple[InFlight, ...]:
-    by_index: dict[int, InFlight] = {}
-    for entry in entries:
-        known = by_index.get(entry.index, InFlight(entry.index, 0))
-        over_limit = _added_each(known.over_limit, entry.over_limit)
-        by_index[entry.index] = InFlight(entry.index, known.count + entry.count, over_limit)
-    return tuple(by_index[index] for index in sorted(by_index))
+def _sum_of(totals: Iterable[Ledger]) -> Ledger:
+    return Ledger(*(sum(column) for column in zip(*map(_counts_of, totals), strict=True)))
 
 
 def _merge_errors(errors: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

@@ -1,25 +1,16 @@
-"""What do the workers of a fleet say together of connections, and of the phases of requests?"""
+"""What do the workers of a fleet say together of connections?"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from contract.latency import Histogram
-from contract.report import Connected, Report
-
-
-def merged_phases(reports: Iterable[Report]) -> tuple[tuple[str, Histogram], ...]:
-    """Times by phase, in alphabetical order."""
-    by_name: defaultdict[str, list[Histogram]] = defaultdict(list)
-    for report in reports:
-        for name, times in report.phases:
-            by_name[name].append(times)
-    return tuple((name, Histogram.summed(times)) for name, times in sorted(by_name.items()))
+from contract.packed import PackedReport
+from contract.report import Connected
 
 
 def merged_connections(
-    reports: Sequence[Report], last: Iterable[tuple[Connected, ...]]
+    reports: Sequence[PackedReport], last: Iterable[tuple[Connected, ...]]
 ) -> tuple[Connected, ...]:
     """By address: what the reports add, and how many each worker's `last` report says are open."""
     counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])

@@ -10,10 +10,11 @@ from contract.messages import Hello, Plan, Prepare, Ready
 from contract.signing import KEY_VARIABLE
 from contract.units import Rate, Seconds
 from controller.adapters.control_link import Seen
+from controller.adapters.user_files import meant, mismatch
 from controller.errors import PreflightFailed
 from controller.ports import Readiness
 from controller.search import streams
-from controller.search.goal import Goal
+from controller.search.goal import Goal, Workload
 from controller.search.probe import Probe
 
 HEADROOM = 1.05
@@ -54,6 +55,7 @@ class Speech:
             replica_header=goal.workload.replica_header,
             connections=goal.workload.connections,
             times_sha256=goal.workload.law.times or None,
+            bundle_sha256=goal.workload.bundle,
         )
 
     def plan(
@@ -87,18 +89,15 @@ class Speech:
         )
 
 
-def readiness(answers: tuple[Ready, ...]) -> Readiness:
+def readiness(answers: tuple[Ready, ...], workload: Workload) -> Readiness:
     """The fleet after every worker's answer.
 
     Raises:
-        PreflightFailed: the workers would not run the same user.
+        PreflightFailed: the workers would not run the same user, or not the one that was meant.
     """
-    users = {a.user_sha256: a.worker for a in answers if a.user_sha256 is not None}
-    if len(users) > 1:
-        raise PreflightFailed(
-            f"workers {' and '.join(users.values())} have different files of the user: "
-            "give every worker the same"
-        )
+    wrong = mismatch(workload.user, answers, meant(workload))
+    if wrong is not None:
+        raise PreflightFailed(wrong)
     return Readiness(
         workers=tuple(answer.worker for answer in answers),
         rate_per_s=sum(float(answer.rate_per_s) for answer in answers),

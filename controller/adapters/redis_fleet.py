@@ -15,9 +15,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from contract.codec import Message
+from contract.codec import Packed
 from contract.messages import Drained, Ready, Stop
-from contract.report import FleetReport, Report
+from contract.packed import PackedReport
+from contract.report import FleetReport
 from contract.shares import shares_for
 from controller.adapters.choosing import LOOK_EVERY_S, Choosing, Everybody
 from controller.adapters.control_link import ControlLink, Seen
@@ -30,7 +31,7 @@ from controller.ports import Artefacts, Burden, Clock, Readiness, Staffing
 from controller.search.goal import Goal
 from controller.search.probe import Probe
 
-LEAD_S = 0.6
+LEAD_S, LEAD_A_WORKER_S = 0.6, 100e-6
 """From publishing a plan to its epoch: workers must have it before."""
 READY_WITHIN_S = 30.0
 DRAIN_GRACE_S = 5.0
@@ -116,7 +117,7 @@ class RedisFleet:
             expected = [worker for worker in self._boots if not self._is_lost(worker)]
             chosen = await self._choosing.choose(expected, self._is_alive, patiently=patiently)
             former, self._boots = self._boots, {s.hello.worker: s.hello.boot for s in chosen}
-            await self._talk.begin()
+            await self._talk.begin(len(self._boots))
             if left_out := tuple(worker for worker in former if worker not in self._boots):
                 reason = "other workers send the load"
                 await self._talk.insist(Stop(self._run, self._speech.fence, left_out, None, reason))
@@ -130,7 +131,7 @@ class RedisFleet:
             if attempt == ATTEMPTS or not await self._choosing.may_grow(
                 chosen, self._is_alive, patiently=patiently
             ):
-                ready = readiness(answers)
+                ready = readiness(answers, self._goal.workload)
                 return replace(ready, warnings=(*self._choosing.warnings, *ready.warnings))
         raise NoWorkers(f"workers came and went {ATTEMPTS} times while they were prepared")
 
@@ -139,9 +140,10 @@ class RedisFleet:
         """Start `probe` on every prepared worker and yield merged reports, oldest first."""
         if not self._boots:
             raise FleetLost("no worker is prepared")
-        epoch_us = await self._link.time_us() + round(LEAD_S * 1e6)
+        lead_s = LEAD_S + LEAD_A_WORKER_S * len(self._boots)
+        epoch_us = await self._link.time_us() + round(lead_s * 1e6)
         plan = self._speech.plan(probe, tuple(self._boots), epoch_us, self._weights)
-        merge = Merge(plan, self._boots, self._clock.now() + LEAD_S)
+        merge = Merge(plan, self._boots, self._clock.now() + lead_s)
         self._offered = True
         reports = self._reports(merge)
         try:
@@ -248,9 +250,9 @@ class RedisFleet:
         if merge.lost:
             raise FleetLost("; ".join(f"worker {w} {how}" for w, how in merge.lost.items()))
 
-    def _feed(self, merge: Merge, messages: tuple[Message, ...]) -> None:
+    def _feed(self, merge: Merge, messages: tuple[Packed, ...]) -> None:
         for message in messages:
-            if isinstance(message, Report | Drained):
+            if isinstance(message, PackedReport | Drained):
                 merge.take(message, self._clock.now())
         self._mark(merge)
 

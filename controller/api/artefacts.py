@@ -1,4 +1,4 @@
-"""How does data get to the workers? Uploaded once under its hash; never code."""
+"""How does data get to the workers? Uploaded once under its hash; code only where that is on."""
 
 from __future__ import annotations
 

@@ -1,21 +1,23 @@
-"""Which goal does a request carry, and is its recording whole?"""
+"""Which goal does a request carry, and are its recording and its bundle whole?"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
+from contract.bundle import SWITCH, BundleError, checked_user, is_bundle, unpacked
 from contract.recording import RecordingError, parse_recording
 from controller.api.schemas.faults import goal_of
 from controller.api.schemas.replaying import FIELD, absent, replayed, with_own_rate
 from controller.api.services import Given, Services
-from controller.errors import Conflict, Fault
+from controller.errors import Conflict, Fault, NotAllowed
 from controller.search.goal import Goal
 
 GOAL_BODY: dict[str, Any] = {
@@ -43,7 +45,10 @@ async def _given_goal(request: Request, services: Given) -> GivenGoal:
         text.encode()  # lone surrogates are no text
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"The body is not JSON: {error}.") from error
-    faults = await _recording_faults(document, services)
+    faults = (
+        *await _recording_faults(document, services),
+        *await _bundle_faults(document, services),
+    )
     rated, more = await _replayed(document, services)
     goal = await asyncio.to_thread(goal_of, rated, services.rules, (*faults, *more))  # reads files
     return GivenGoal(goal, text)
@@ -57,6 +62,7 @@ async def stored(request: Request, services: Services, sha256: str) -> int:
 
     Raises:
         TooLarge: over the limit (the guard counts).
+        NotAllowed: it is code, and the operator takes none.
         Conflict: the bytes have another hash.
     """
     chunks, digest = bytearray(), hashlib.sha256()
@@ -65,6 +71,11 @@ async def stored(request: Request, services: Services, sha256: str) -> int:
         chunks += chunk
     if digest.hexdigest() != sha256:
         raise Conflict(f"the bytes have the sha256 {digest.hexdigest()}, not {sha256}")
+    if is_bundle(bytes(chunks[:4])) and not services.rules.bundles:
+        raise NotAllowed(
+            "The bytes are a zip, hence code, and this controller takes none: set "
+            f"{SWITCH}=on for it and for every worker."
+        )
     await services.store.put_artefact(sha256, bytes(chunks))
     return len(chunks)
 
@@ -84,8 +95,21 @@ async def _replayed(document: Any, services: Services) -> tuple[Any, tuple[Fault
 
 
 async def _recording_faults(document: Any, services: Services) -> tuple[Fault, ...]:
+    return await _artefact_faults(document, "requests", services, _recording)
+
+
+async def _bundle_faults(document: Any, services: Services) -> tuple[Fault, ...]:
+    if not services.rules.bundles:
+        return ()  # the document's own fault
+    return await _artefact_faults(document, "bundle", services, _bundled)
+
+
+async def _artefact_faults(
+    document: Any, key: str, services: Services, check: Callable[[bytes, Any], object]
+) -> tuple[Fault, ...]:
+    """What is wrong with the artefact that `key` of the workload names; `check` raises it."""
     workload = document.get("workload") if isinstance(document, dict) else None
-    sha256 = workload.get("requests") if isinstance(workload, dict) else None
+    sha256 = workload.get(key) if isinstance(workload, dict) else None
     if not isinstance(sha256, str):
         return ()
     data = await services.store.artefact(sha256)
@@ -93,9 +117,17 @@ async def _recording_faults(document: Any, services: Services) -> tuple[Fault, .
         if len(sha256) != hashlib.sha256().digest_size * 2:
             return ()  # not a hash at all: the document's own fault
         fix = f"no such artefact: upload it with PUT /api/v1/artefacts/{sha256}"
-        return (Fault("workload.requests", sha256, fix),)
+        return (Fault(f"workload.{key}", sha256, fix),)
     try:
-        await asyncio.to_thread(parse_recording, data)
-    except RecordingError as error:
-        return (Fault("workload.requests", sha256, str(error)),)
+        await asyncio.to_thread(check, data, workload)
+    except (RecordingError, BundleError) as error:
+        return (Fault(f"workload.{key}", sha256, str(error)),)
     return ()
+
+
+def _recording(data: bytes, _: Any) -> object:
+    return parse_recording(data)
+
+
+def _bundled(data: bytes, workload: Any) -> object:
+    return checked_user(str(workload.get("user", "plain_http")), unpacked(data))

@@ -21,13 +21,16 @@ class Unfit(ValueError):
     """A value that reads well but cannot be used here; the text says what to do."""
 
 
-def rules(allowed: Iterable[str], locustfiles: Path = LOCUSTFILES) -> Rules:
+def rules(
+    allowed: Iterable[str], locustfiles: Path = LOCUSTFILES, *, bundles: bool = False
+) -> Rules:
     """What a controller holds goals to; `allowed` are HOST:PORT beside loopback."""
     named = frozenset(entry.lower() for entry in allowed)
     return Rules(
         check_target=lambda target: check_target(target, named),
         check_user=lambda user: check_user(user, locustfiles),
         check_url=lambda url: check_target(url, named),
+        bundles=bundles,
     )
 
 

@@ -23,6 +23,7 @@ OF_ERROR: dict[type[errors.Error], tuple[int, str]] = {
     errors.NotFound: (404, "not-found"),
     errors.Conflict: (409, "conflict"),
     errors.GoalRefused: (422, "goal-refused"),
+    errors.NotAllowed: (403, "not-allowed"),
     errors.TooLarge: (413, "too-large"),
     errors.PreflightFailed: (422, "preflight-failed"),
     errors.FleetError: (503, "fleet"),

@@ -59,6 +59,9 @@ class Workload:
 
     `profile` is a soak's rate over its time, as (s, ratio of the rate), linear between.
 
+    `user_sha256` is the file of the user as the goal's owner has it. With a `bundle`, the sha256 of a
+    zip of code, `user` is a path in it.
+
     `replica_header` is the response header in which the target's replicas give their names.
     """
 
@@ -70,6 +73,8 @@ class Workload:
     replica_header: str | None = None
     connections: Connections = field(default_factory=Connections)
     profile: tuple[tuple[float, float], ...] = ()
+    user_sha256: str | None = None
+    bundle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +205,7 @@ class Goal:
             ("workload.requests", self.sent_requests),
             ("workload.connections.ca", self.workload.connections.ca_sha256),
             ("workload.arrivals", self.workload.law.times or None),
+            ("workload.bundle", self.workload.bundle),
         )
         return tuple((field, sha256) for field, sha256 in wanted if sha256 is not None)
 

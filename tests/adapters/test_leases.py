@@ -105,7 +105,7 @@ async def test_the_leases_of_a_killed_controller_run_out_by_themselves(
 async def test_leases_are_renewed_until_they_end(
     link: ControlLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "BEAT_S", 0.05)
+    monkeypatch.setattr(leases, "RENEW_S", 0.05)
     one = of(link, "r1")
     await one.take(["w1"])
     seen_ms = [await ends_at_ms(link, "r1")]

@@ -23,7 +23,7 @@ from contract.report import (
     Tick,
 )
 from contract.units import Rate, Seconds
-from controller.adapters.merge import Merge, merge_buckets
+from controller.adapters.merge import Merge
 from controller.ports import Burden
 
 CADENCE_NS = 250_000_000
@@ -322,16 +322,6 @@ def test_states_are_the_latest_and_counts_are_sums(merge: Merge) -> None:
     assert report.send_lag.count == 4
 
 
-def test_merging_buckets_adds_whatever_is_of_the_same_slice() -> None:
-    one = DueBucket(3, 2, 2, judged=(2, 1), bad=(1, 0), service_time=Histogram.of([0.1]))
-    other = DueBucket(3, 1, 1, judged=(1, 1), bad=(0, 1), service_time=Histogram.of([0.2]))
-    first = DueBucket(1, 9)
-    merged = merge_buckets([one, first, other])
-    assert [bucket.index for bucket in merged] == [1, 3]
-    assert (merged[1].scheduled, merged[1].judged, merged[1].bad) == (3, (3, 2), (1, 1))
-    assert merged[1].service_time == Histogram.of([0.1, 0.2])
-
-
 def test_a_worker_that_stopped_by_itself_says_why_in_the_report(merge: Merge) -> None:
     merge.take(drained("w1", "refused: 300/s is above the ceiling of 200/s"), 1.0)
     report = merge.pop(1.0)
@@ -374,7 +364,7 @@ def test_the_burden_counts_what_comes_after_the_stop_and_what_was_given_up_on() 
     assert merge.pop(0.3) is not None
     merge.stop()
     late = a_report("w0", 2, requests=3)
-    waiting = (InFlight(1, 4, (2, 1)),)
+    waiting = (InFlight(1, 4, (2,)),)
     merge.take(
         replace(late, totals=replace(late.totals, timed_out=2, in_flight=4), in_flight=waiting), 0.6
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from tests.api.fakes import Api
+from contract.bundle import packed
+from tests.api.fakes import Api, goal_document
 
 pytestmark = pytest.mark.anyio
 
@@ -51,3 +53,44 @@ async def test_an_upload_over_the_limit_is_cut_off() -> None:
         assert answer.status_code == 413
         assert "5000 bytes" in answer.json()["detail"]
     assert api.store.kept == {}
+
+
+LOCUSTFILE = b"from locust import User, task\n"
+BUNDLE = packed({"load/locustfile.py": LOCUSTFILE, "load/helper.py": b"X = 1\n"})
+BUNDLE_SHA256 = hashlib.sha256(BUNDLE).hexdigest()
+
+
+def with_bundle(user: str) -> dict[str, Any]:
+    return goal_document(workload={"user": user, "bundle": BUNDLE_SHA256})
+
+
+async def test_code_is_refused_until_the_operator_turns_it_on() -> None:
+    api = Api()
+    put = await api.http.put(f"/api/v1/artefacts/{BUNDLE_SHA256}", content=BUNDLE)
+    assert put.status_code == 403
+    assert "TONNAGE_BUNDLES=on" in put.json()["detail"]
+    assert api.store.kept == {}
+    made = await api.http.post("/api/v1/runs", json=with_bundle("load/locustfile.py"))
+    assert made.status_code == 422
+    (fault,) = made.json()["errors"]
+    assert fault["field"] == "workload.bundle"
+    assert "TONNAGE_BUNDLES=on" in fault["fix"]
+
+
+async def test_where_code_is_on_a_goal_may_name_a_bundle_that_has_its_user() -> None:
+    api = Api(bundles=True, fleet_key="a fleet key that is long enough, forty")
+    absent = await api.http.post("/api/v1/runs", json=with_bundle("load/locustfile.py"))
+    assert "upload it" in absent.json()["errors"][0]["fix"]
+    put = await api.http.put(f"/api/v1/artefacts/{BUNDLE_SHA256}", content=BUNDLE)
+    assert put.status_code == 200
+    other = await api.http.post("/api/v1/runs", json=with_bundle("locustfile.py"))
+    assert "load/helper.py, load/locustfile.py" in other.json()["errors"][0]["fix"]
+    made = await api.http.post("/api/v1/runs", json=with_bundle("load/locustfile.py"))
+    assert made.status_code in (200, 201)
+
+
+async def test_a_bundle_that_is_no_zip_is_refused_with_the_goal() -> None:
+    api = Api(bundles=True, fleet_key="a fleet key that is long enough, forty")
+    api.store.kept[BUNDLE_SHA256] = b"PK\x03\x04 and no more"
+    made = await api.http.post("/api/v1/runs", json=with_bundle("load/locustfile.py"))
+    assert "not a whole zip" in made.json()["errors"][0]["fix"]

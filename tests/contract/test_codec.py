@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
 import msgpack
@@ -15,6 +16,7 @@ from contract.codec import ContractError, decode, encode
 from contract.connections import Connections
 from contract.latency import Histogram
 from contract.messages import Drained, Hello, Plan, Prepare, Ready, Stop
+from contract.packed import CELL, ROW, PackedReport
 from contract.report import Connected, DueBucket, Health, InFlight, Ledger, Report, Tick
 from contract.units import Rate, Seconds
 
@@ -67,7 +69,16 @@ def a_report(sequence: int = 3) -> Report:
 
 
 MESSAGES: list[codec.Message] = [
-    Hello("w1", "b", "host", 12, "0.1.0", Rate(3000.0), targets=("127.0.0.1:80",)),
+    Hello(
+        "w1",
+        "b",
+        "host",
+        12,
+        "0.1.0",
+        Rate(3000.0),
+        targets=("127.0.0.1:80",),
+        kinds=(("InferenceUser", Rate(3000.0)), ("HttpUser", Rate(600.5))),
+    ),
     Prepare(
         run="r1",
         fence=7,
@@ -89,6 +100,7 @@ MESSAGES: list[codec.Message] = [
             "random", 400, 100, Seconds(10.0), "ranker.internal", "ab" * 32, "${C}", "${K}", True
         ),
         times_sha256="f" * 64,
+        bundle_sha256="b" * 64,
     ),
     Ready("r1", 7, "w1", "b", error="no module named torch"),
     Plan(
@@ -121,13 +133,13 @@ def test_every_message_survives_the_wire(message: codec.Message) -> None:
 
 
 def test_every_kind_of_message_is_among_the_examples() -> None:
-    assert {type(m) for m in MESSAGES} == set(codec.KINDS.values())
+    assert {type(m) for m in MESSAGES} == {*codec.KINDS.values(), Report} - {PackedReport}
 
 
 def test_the_bytes_of_a_stop_are_these_so_that_a_change_of_the_wire_is_noticed() -> None:
     stop = Stop("r1", 7, ("w1",), 2, "x")
 
-    assert encode(stop).hex() == "9703a473746f70a2723107" + "91a27731" + "02" + "a178"
+    assert encode(stop).hex() == "9803a473746f70a2723107" + "91a27731" + "02" + "a178" + "a0"
 
 
 def _with(index: int, value: Any) -> bytes:
@@ -151,7 +163,7 @@ def _with(index: int, value: Any) -> bytes:
         (_with(3, True), "stop.fence: expected int"),
         (_with(4, "w1"), "stop.workers: expected a list"),
         (_with(4, [1]), "stop.workers: expected str"),
-        (msgpack.packb([codec.VERSION, "stop", "r1"]), "stop: expected 5 fields, got 1"),
+        (msgpack.packb([codec.VERSION, "stop", "r1"]), "stop: expected 6 fields, got 1"),
     ],
 )
 def test_anything_else_is_refused_with_the_field_named(data: bytes, says: str) -> None:
@@ -159,12 +171,43 @@ def test_anything_else_is_refused_with_the_field_named(data: bytes, says: str) -
         decode(data)
 
 
-def test_a_histogram_that_is_none_is_refused_with_its_place() -> None:
+def _report_with(name: str, data: bytes) -> bytes:
     parts = msgpack.unpackb(encode(a_report()))
-    parts[2 + 12] = b"not a histogram"
+    parts[2 + [f.name for f in fields(PackedReport)].index(name)] = data
+    whole: bytes = msgpack.packb(parts)
+    return whole
 
-    with pytest.raises(ContractError, match=r"report\.send_lag"):
-        decode(msgpack.packb(parts))
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(4, "little", signed=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("bucket_bytes", b"123", "buckets: 3 bytes are no rows of 15 numbers"),
+        ("tick_bytes", _number(1) * 5, "ticks: 20 bytes are no rows of 4 numbers"),
+        ("in_flight_bytes", _number(1) * 3, "in_flight: 12 bytes are no rows of 4 numbers"),
+        ("row_bytes", b"123", "rows: 3 bytes"),
+        ("row_bytes", ROW.itemsize * b"\xff", "rows: min_s and max_s are not times"),
+        ("cell_bytes", CELL.itemsize * b"\xff", "cells: one is of no histogram"),
+        ("cell_bytes", b"", "empty, or names a bucket twice"),
+    ],
+)
+def test_tables_that_make_no_sense_are_refused_with_their_name(
+    name: str, data: bytes, says: str
+) -> None:
+    with pytest.raises(ContractError, match=f"report.*{says}"):
+        decode(_report_with(name, data))
+
+
+def test_a_report_whose_counts_do_not_fit_is_not_sent() -> None:
+    for wrong in (
+        replace(a_report(), ticks=(Tick(2**31, 1, 0),)),
+        replace(a_report(), in_flight=(InFlight(0, 1),)),
+    ):
+        with pytest.raises(ContractError, match="report: "):
+            encode(wrong)
 
 
 def test_a_value_the_type_does_not_allow_is_refused() -> None:

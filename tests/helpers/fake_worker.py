@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
@@ -20,6 +22,8 @@ from contract.signing import FleetKey
 from contract.units import Rate
 
 HELLO_S = 0.3
+PLAIN_HTTP = Path(__file__).parents[2] / "locustfiles" / "plain_http.py"
+PLAIN_HTTP_SHA256 = hashlib.sha256(PLAIN_HTTP.read_bytes()).hexdigest()
 
 
 class FakeWorker:
@@ -36,7 +40,7 @@ class FakeWorker:
         self.key = key
         self.run: str | None = None
         self.cannot: str | None = None
-        self.user_sha256 = "0" * 64
+        self.user_sha256 = PLAIN_HTTP_SHA256
         self.drops: frozenset[int] = frozenset()
         self.repeats: frozenset[int] = frozenset()
         self.mute = False

@@ -24,6 +24,8 @@ POLL_S = 0.05
 END_GRACE_S = 15.0
 TAIL_BYTES = 4_000
 COLUMNS = "400"
+WORKER_RATE = "3000/s"
+"""Workers of tests do not measure the machine."""
 
 T = TypeVar("T")
 
@@ -170,7 +172,8 @@ def running(
     temporary = folder / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     clean = {key: value for key, value in os.environ.items() if not key.startswith("TONNAGE_")}
-    clean |= {"TMPDIR": str(temporary), "COLUMNS": COLUMNS, **(env or {})}
+    clean |= {"TMPDIR": str(temporary), "COLUMNS": COLUMNS, "TONNAGE_WORKER_RATE": WORKER_RATE}
+    clean |= env or {}
     program = Program(name, (sys.executable, "-m", *module), folder, clean)
     try:
         yield program

@@ -15,24 +15,32 @@ START_WITHIN_S = 20.0
 
 
 class RedisServer:
-    """One server process on a port of its own; it keeps nothing when it goes."""
+    """One server process on a port of its own; it keeps nothing when it goes.
 
-    def __init__(self, program: Path, folder: Path) -> None:
+    `options` go to the server as they are.
+    """
+
+    def __init__(self, program: Path, folder: Path, *options: str) -> None:
         self._program = program
         self._folder = folder
-        self._port = _free_port()
+        self._options = options
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self._port}/0"
 
+    @property
+    def port(self) -> int:
+        return self._port
+
     def start(self) -> None:
         """Start it, empty, and return when it answers."""
         listening = ["--port", str(self._port), "--bind", "127.0.0.1"]
         forgetful = ["--save", "", "--appendonly", "no", "--dir", str(self._folder)]
         self._process = subprocess.Popen(
-            [str(self._program), *listening, *forgetful],
+            [str(self._program), *listening, *forgetful, *self._options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -42,6 +50,8 @@ class RedisServer:
             while True:
                 try:
                     client.ping()
+                    return
+                except redis.AuthenticationError:  # it is there, and asks who we are
                     return
                 except redis.RedisError:
                     if time.monotonic() > give_up_at or self._process.poll() is not None:
@@ -56,7 +66,8 @@ class RedisServer:
             process.wait(10.0)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port nobody listens on at the moment."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -163,7 +163,7 @@ async def test_a_failed_preflight_says_why_and_sends_nothing(
 
 async def test_a_fleet_too_weak_for_the_lowest_rate_is_refused() -> None:
     stage = Stage()
-    capacity = await stage.conduct(a_goal(low=6_000.0, high=9_000.0))
+    capacity = await stage.conduct(a_goal(low=20_000.0, high=30_000.0))
     assert capacity.status == "rejected"
     assert "start more workers" in capacity.reason
 

@@ -132,7 +132,7 @@ def test_an_upload_sends_the_bytes_under_their_hash(tmp_path: Path) -> None:
         sent.append((request.url.path, request.content))
         return httpx.Response(204)
 
-    controller(answer).upload(path, "ab" * 32)
+    controller(answer).upload(path.read_bytes(), "ab" * 32)
     assert sent == [(f"/api/v1/artefacts/{'ab' * 32}", b"\x00bytes")]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from contract.bundle import unpacked
 from tonnage.errors import REJECTED, CommandError
 from tonnage.goalfile import MAX_GOAL_BYTES, GoalFile, read
 
@@ -152,3 +153,44 @@ def test_a_goal_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_workload_that_is_no_mapping_is_left_to_the_controller(tmp_path: Path) -> None:
     assert written(tmp_path, workload="kserve_v2").document["workload"] == "kserve_v2"
+
+
+def a_folder(folder: Path) -> Path:
+    load = folder / "load"
+    (load / "sub").mkdir(parents=True)
+    (load / "locustfile.py").write_text("import sub.helper\n")
+    (load / "sub" / "helper.py").write_text("X = 1\n")
+    (load / "__pycache__").mkdir()
+    (load / "__pycache__" / "helper.pyc").write_bytes(b"x")
+    (load / ".env").write_text("SECRET=1")
+    (load / "out.py").symlink_to("/etc/hosts")
+    return load
+
+
+def test_the_folder_of_a_bundle_goes_along_as_one_zip_without_what_is_hidden(
+    tmp_path: Path,
+) -> None:
+    a_folder(tmp_path)
+    goal = written(tmp_path, workload={"user": "locustfile.py", "bundle": "load"})
+    ((sha256, data),) = goal.bundles.items()
+    assert goal.document["workload"] == {"user": "locustfile.py", "bundle": sha256}
+    assert sorted(unpacked(data)) == ["locustfile.py", "sub/helper.py"]
+    assert hashlib.sha256(data).hexdigest() == sha256
+
+
+def test_a_bundle_that_was_uploaded_before_is_named_by_its_hash(tmp_path: Path) -> None:
+    goal = written(tmp_path, workload={"user": "locustfile.py", "bundle": "a" * 64})
+    assert goal.document["workload"]["bundle"] == "a" * 64
+    assert goal.bundles == {}
+
+
+def test_a_bundle_of_no_folder_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "goal.yaml"
+    path.write_text(yaml.safe_dump({**GOAL, "workload": {"user": "a.py", "bundle": "nowhere"}}))
+    assert "workload.bundle: 'nowhere': no such folder" in refusal(path)
+
+
+def test_a_user_that_is_a_path_goes_along_with_the_hash_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "load.py").write_text("x = 1\n")
+    workload = written(tmp_path, workload={"user": "load.py"}).document["workload"]
+    assert workload["user_sha256"] == hashlib.sha256(b"x = 1\n").hexdigest()

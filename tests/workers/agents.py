@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from contract.units import Rate, Seconds
 from tests.workers.servers import eventually
 from tests.workers.virtual import MS, Clock, prepare
 from workers.agent import Agent
+from workers.bundle import Bundles
 from workers.clock import RedisClock
 from workers.gate import Gate
 from workers.order import CannotPrepare, Loaded, Order
@@ -35,7 +37,7 @@ class Bus:
     def send(self, reply: Reply) -> None:
         self.sent.append(reply)
 
-    def watch(self, run: str | None) -> None:
+    def watch(self, run: str | None, position: int = 0, workers: int = 1) -> None:
         self.watched = run
 
     def artefact(self, sha256: str) -> bytes | None:
@@ -136,7 +138,7 @@ class Guard:
 
 
 class Scene:
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, bundles: Bundles | None = None, **environment: str) -> None:
         self.clock = Clock()
         self.bus = Bus()
         self.gate = Gate(now=self.clock)
@@ -153,6 +155,7 @@ class Scene:
             self.bus,
             allowed=("10.1.1.1:80",),
             environment=environment,
+            bundles=bundles,
         )
         self.agent = Agent(
             identity,
@@ -168,6 +171,12 @@ class Scene:
     def close(self) -> None:
         self.agent.shut_down("the test is over")
         self.engine.release()
+
+    def stored(self, data: bytes) -> str:
+        """Keep an artefact; its sha256."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.bus.artefacts[sha256] = data
+        return sha256
 
     def prepared(self, **changed: object) -> Ready:
         count = len(self.bus.of(Ready))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 import time
 from collections.abc import Iterator
 
@@ -70,3 +71,21 @@ def test_garbage_is_let_in_when_there_is_no_probe(probe: HealthProbe) -> None:
     probe.rest()
     assert gc.isenabled()
     probe.rest()  # at any time, at no cost
+
+
+def test_near_the_end_of_its_ports_a_worker_counts_them_by_address() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(8)
+        host, port = server.getsockname()
+        with socket.create_connection((host, port)) as client:
+            first = client.getsockname()[1]
+            probe = HealthProbe(RedisClock(), limits=Limits(ports=(first, first)))
+            try:
+                with gevent.Timeout(10):
+                    while not (health := probe.read()).busiest:
+                        gevent.sleep(0.01)
+            finally:
+                probe.close()
+    assert (health.ports, health.ports_ratio) == (1, 1.0)
+    assert health.busiest == f"{host}:{port}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gevent.server import StreamServer
 from contract import keys
 from contract.codec import decode, encode
 from contract.messages import Hello, Prepare, Ready
+from contract.roster import version_of, without_names
 from contract.signing import FleetKey
 from contract.units import Rate
 from tests.workers.controlling import redis_running
@@ -148,6 +150,30 @@ def test_messages_come_in_replies_go_out_and_the_fleet_is_told(link: Link, serve
     ((_, fields),) = server.xrange(keys.replies("r1"))
     assert decode(fields[b"m"]) == READY
     assert 0 < server.ttl(keys.replies("r1")) <= keys.RUN_TTL_S
+
+
+@pytest.mark.needs_redis_server
+def test_a_worker_of_a_large_fleet_looks_its_place_up(link: Link, server: Any) -> None:
+    eventually(lambda: server.hexists(keys.FLEET_HELLO, "w1"))
+    workers = (*(f"w{number}" for number in range(2, 300)), "w1")
+    told = without_names(prepare(workers=workers))
+    server.hset(keys.roster("r1", version_of(workers)), "w1", len(workers) - 1)
+    server.xadd(keys.CONTROL, {"m": encode(told)})
+    message = link.receive(10.0)
+    assert isinstance(message, Prepare)
+    assert (message.workers.index("w1"), len(message.workers)) == (298, 299)
+
+
+@pytest.mark.needs_redis_server
+def test_in_a_large_fleet_replies_go_to_the_stream_of_the_workers_place(
+    link: Link, server: Any
+) -> None:
+    link.watch("r1", 1_500 + 1, 3_000)
+    link.send(READY)
+    link.send(replace(READY, run="r2"))
+    eventually(lambda: server.xlen(keys.replies("r1", 1_501 % 3)) == 1)
+    eventually(lambda: server.xlen(keys.replies("r2")) == 1)
+    assert server.xlen(keys.replies("r1")) == 0
 
 
 @pytest.mark.needs_redis_server

@@ -18,7 +18,14 @@ from tests.workers.servers import eventually
 from tests.workers.virtual import MS, START_NS, Clock, S, Timers
 from workers.clock import monotonic_ns
 from workers.pacer import Pacer
-from workers.timer import FdTimer, LoopTimer, Timer, make_timer
+from workers.timer import (
+    LOOK_EVERY,
+    FdTimer,
+    LoopTimer,
+    Timer,
+    in_a_long_turn,
+    make_timer,
+)
 
 
 @dataclass
@@ -183,3 +190,37 @@ def test_a_real_timer_rings_once_and_not_before_its_time(kind: type[FdTimer]) ->
     assert len(at) == 2
     # The loop's timer rounds to its millisecond.
     assert at[0] >= due_ns - MS
+
+
+@pytest.mark.parametrize("kind", [FdTimer, LoopTimer])
+def test_a_timer_that_is_armed_anew_as_it_rings_is_never_forgotten(kind: type[FdTimer]) -> None:
+    rings: list[int] = []
+
+    def ring() -> None:
+        rings.append(monotonic_ns())
+        if len(rings) < 300:
+            timer.arm(rings[-1] + len(rings) % 7 * 20_000)
+
+    timer = kind(ring)
+    timer.arm(monotonic_ns())
+    with gevent.Timeout(30):
+        while len(rings) < 300:
+            gevent.sleep(0.01)
+    timer.close()
+
+
+def test_in_a_long_turn_of_the_loop_it_is_looked_for_what_is_due() -> None:
+    rings: list[str] = []
+    seen: list[list[str]] = []
+    timer = FdTimer(lambda: rings.append("rang"))
+
+    def handle_events() -> None:
+        timer.arm(monotonic_ns())
+        for _ in range(LOOK_EVERY):
+            in_a_long_turn()
+        seen.append(list(rings))
+
+    gevent.get_hub().loop.run_callback(handle_events)
+    gevent.sleep(0.01)
+    timer.close()
+    assert seen == [["rang"]]

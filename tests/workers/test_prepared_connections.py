@@ -33,7 +33,7 @@ ASKER = """
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
-    made = Scene(**FILES)
+    made = Scene(None, **FILES)
     made.bus.artefacts[SHA256] = AUTHORITY
     yield made
     made.close()

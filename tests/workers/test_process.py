@@ -15,6 +15,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from contract import keys
 from contract.arrivals import Law
 from contract.messages import Plan
 from contract.report import Ledger, Report
@@ -55,10 +56,12 @@ def worker(controller: Controller) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def running(controller: Controller, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    controller: Controller, *more: str, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
     argv = [sys.executable, "-m", "workers", "--id", "w1", "--parent-pid", str(os.getpid()), *more]
-    environment = os.environ | {"TONNAGE_REDIS_URL": controller.url}
-    process = subprocess.Popen(argv, env=environment, cwd=Path(__file__).parents[2])
+    own = {"TONNAGE_REDIS_URL": controller.url, "TONNAGE_WORKER_RATE": "3000/s"} | environment
+    process = subprocess.Popen(argv, env=os.environ | own, cwd=Path(__file__).parents[2])
     try:
         with gevent.Timeout(30):
             while controller.hello("w1") is None:
@@ -240,6 +243,28 @@ def test_a_worker_that_has_time_to_leave_finishes_its_probe_and_no_other(
         assert controller.hello("w1") is None
 
 
+def test_a_worker_measures_its_host_once_and_says_what_the_locustfiles_client_can_send(
+    controller: Controller, target: HttpTarget, locustfile: str, tmp_path: Path
+) -> None:
+    cache = {"TONNAGE_WORKER_RATE": "", "XDG_CACHE_HOME": str(tmp_path)}
+    controller.start_beating()
+    told = []
+    for _ in range(2):
+        with running(controller, **cache):
+            hello = controller.hello("w1")
+            assert hello is not None
+            told.append(hello)
+            controller.fence += 1
+            ready = controller.ready(controller.prepare(target.url, locustfile))
+            assert ready.error is None
+            assert ready.rate_per_s == dict(hello.kinds)["FastHttpUser"]
+        controller.redis.delete(keys.FLEET_HELLO)
+        controller.start_beating()
+    assert told[0].kinds == told[1].kinds
+    assert told[0].rate_per_s == dict(told[0].kinds)["InferenceUser"] > 0
+    assert (tmp_path / "tonnage" / "self-test.json").is_file()
+
+
 def test_what_is_wrong_with_a_locustfile_comes_back_in_one_sentence(
     controller: Controller,
     worker: subprocess.Popen[bytes],
@@ -264,6 +289,7 @@ def test_what_is_wrong_with_a_locustfile_comes_back_in_one_sentence(
             ["--id", "w1", "--redis-url", "redis://127.0.0.1:1", "--allow", "example.org"],
             "write HOST:PORT",
         ),
+        (["--json"], "--json goes with --self-test"),
     ],
 )
 def test_wrong_arguments_are_told_and_end_with_status_2(arguments: list[str], says: str) -> None:

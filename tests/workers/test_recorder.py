@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import fields
 
+import gevent
+
 from contract.report import (
     BUCKET_NS,
     MOST_REPLICAS,
@@ -169,6 +171,27 @@ def test_an_arrival_that_waits_for_a_user_holds_back_those_behind_it() -> None:
     report = scene.flush()
     assert (report.through_index, report.totals.scheduled) == (4, 2)
     assert (report.totals.in_flight, report.totals.succeeded) == (1, 1)
+
+
+def test_the_loop_turns_between_the_parts_of_a_report() -> None:
+    scene = Scene(*OBJECTIVES)
+    for index in range(8):  # two slices
+        scene.sent(index, index * 50 * MS)
+    looks: list[int] = []
+
+    def report() -> None:
+        scene.clock.advance(S)
+        gevent.idle()
+        looks.clear()
+        scene.flush()
+
+    look = gevent.get_hub().loop.check()
+    look.start(lambda: looks.append(1))
+    gevent.spawn(report).join()
+    look.stop()
+    look.close()
+    assert len(scene.reports[0].buckets) == 2
+    assert len(looks) >= 4 + len(scene.reports[0].buckets)
 
 
 def test_shed_while_overdue_is_judged_and_bad_and_other_shed_is_neither() -> None:

@@ -80,7 +80,8 @@ def controller(redis_server_program: Path, tmp_path: Path) -> Iterator[Controlle
 @contextmanager
 def started(argv: Sequence[str], core: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A process, on that core alone."""
-    process = subprocess.Popen(argv, cwd=Path(__file__).parents[2])
+    environment = os.environ | {"TONNAGE_WORKER_RATE": "3000/s"}
+    process = subprocess.Popen(argv, cwd=Path(__file__).parents[2], env=environment)
     try:
         if core is not None:
             os.sched_setaffinity(process.pid, {core})

@@ -17,16 +17,19 @@ import gevent
 from gevent import get_hub, getcurrent
 from geventhttpclient._parser import HTTPParseError
 
-from workers.clients.answer import Answer, Assembly, Reply, whole
+from workers.clients.answer import HEAD_END, Answer, Assembly, Reply, plain_head, whole
 from workers.clients.dial import Dialer
 from workers.clients.liveness import is_alive
 from workers.clients.tls import explain
+from workers.timer import in_a_long_turn
 
 BLOCK_BYTES = 65_536
 SURE_S = 1.0
 """A connection that was idle for longer is asked whether it has ended."""
 FOR_EVER: Final = -1
 """Requests that a connection has left when it is closed after none: counting down never ends."""
+LARGE_BYTES = 262_144
+"""Of a body that is known to be long, at once."""
 READABLE: Final = 1
 """libev's name for it."""
 
@@ -94,6 +97,7 @@ class Connection:
         self._readable: Any = None
         self._waiting: Any = None  # the greenlet that waits for an answer
         self._is_busy = False
+        self._block_bytes = BLOCK_BYTES
         self._used_s = 0.0
         self._turn = 0
 
@@ -146,11 +150,11 @@ class Connection:
         self._is_busy = True
         try:
             self._send(request)
-            data = self._receive()
+            data = self._receive(self._block_bytes)
             first_s = perf_counter()
             answer = None if head else whole(data)
             if answer is None:
-                answer = self._assembled(data, head=head)
+                answer = self._in_pieces(data, head=head)
         except BaseException:
             self.close()
             raise
@@ -183,6 +187,7 @@ class Connection:
         if waiting is not None:
             self._waiting = None
             waiting.switch()
+            in_a_long_turn()
         elif self._is_busy:
             self._readable.stop()  # an answer before the request was sent: read after it
         else:
@@ -202,14 +207,14 @@ class Connection:
         except ConnectionError as error:
             raise ConnectionDropped("the target closed the connection on a request") from error
 
-    def _receive(self) -> bytes:
+    def _receive(self, most: int = BLOCK_BYTES) -> bytes:
         """What came; nothing at the end of the connection."""
         try:
             if not self._is_plain:
-                data: bytes = self._socket.recv(BLOCK_BYTES)
+                data: bytes = self._socket.recv(most)
             else:
                 self._wait()
-                data = self._raw.recv(BLOCK_BYTES)
+                data = self._raw.recv(most)
         except ssl.SSLError as error:
             explain(error, self.address)
             raise
@@ -233,6 +238,25 @@ class Connection:
             self._readable.start(self._on_readable)
         while self._waiting is not None:
             self._hub.switch()
+
+    def _in_pieces(self, data: bytes, *, head: bool) -> Answer:
+        end = -1 if head else data.find(HEAD_END)
+        if end < 0:
+            return self._assembled(data, head=head)
+        head_bytes, start = data[:end], end + len(HEAD_END)
+        status, length, keeps = plain_head(head_bytes)
+        if len(data) - start > length:
+            return self._assembled(data, head=head)
+        self._block_bytes = LARGE_BYTES  # the next answer may be like this one
+        pieces = [data[start:]]
+        missing = length - len(pieces[0])
+        while missing:
+            data = self._receive(min(missing, LARGE_BYTES))
+            if not data:
+                raise ConnectionDropped(_CUT_SHORT)
+            pieces.append(data)
+            missing -= len(data)
+        return Answer(status, head_bytes, b"".join(pieces), keeps)
 
     def _assembled(self, data: bytes, *, head: bool) -> Answer:
         assembly = Assembly(head=head)

@@ -24,6 +24,7 @@ from locust.runners import STATE_RUNNING, STATE_STOPPED, LocalRunner
 from contract.report import Connected, Ledger, Report
 from workers.clients import stock, traps
 from workers.clients.inference import COUNTS, InferenceUser
+from workers.clients.kinds import kind_of
 from workers.clients.policy import Connecting
 from workers.clients.resolve import Names
 from workers.clock import monotonic_ns
@@ -110,7 +111,8 @@ class Engine:
             headers=dict(order.headers),
         )
         unheard = stock.unheard(order.connections, file.classes)
-        return Loaded(file.sha256, (*file.warnings, *unheard))
+        kinds = tuple(sorted({kind_of(user_class) for user_class in file.classes}))
+        return Loaded(file.sha256, (*file.warnings, *unheard), kinds)
 
     def want_users(self, count: int) -> None:
         """Have at least `count` users, and at most as many when arrivals find none idle."""

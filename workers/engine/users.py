@@ -21,11 +21,11 @@ from locust.runners import LocalRunner
 
 from workers.engine.patches import LANE, PLAIN, is_plain
 from workers.gate import Lane
-from workers.waiting import at_most
+from workers.waiting import at_most, one_turn
 
 STARTING_AT_ONCE = 50
 """Users whose on_start runs at the same time."""
-YIELD_EVERY = 10
+YIELD_EVERY = 2
 FAILED_WAIT_S = 0.5
 """A user whose on_start failed is not replaced at once."""
 MORE_AT_ONCE = 20
@@ -165,7 +165,7 @@ class Users:
             user = pool.user_class(self._runner.environment)
         except Exception as error:  # noqa: BLE001 - a constructor may raise anything
             self._fail(f"{pool.user_class.__name__}: {type(error).__name__}: {error}")
-            gevent.sleep(0)
+            one_turn()
             return
         user.host = host
         if isinstance(user, HttpUser):
@@ -179,7 +179,7 @@ class Users:
         greenlet.spawn_tree_locals = {}
         greenlet.link(lambda _: self._gone(user, pool))
         if self._made % YIELD_EVERY == 0:
-            gevent.sleep(0)
+            one_turn()
 
     def _gone(self, user: User, pool: Pool) -> None:
         pool.alive -= 1

@@ -11,6 +11,7 @@ from contract.units import Rate, Seconds
 from controller.api.schemas.reading import (
     PRIOR_PARTS,
     STRATEGIES,
+    read_bundle,
     read_duration,
     read_objective,
     read_pattern,
@@ -20,6 +21,7 @@ from controller.api.schemas.reading import (
     read_rate,
     read_requests,
     read_response_header,
+    read_sha256,
     read_signals_url,
     read_spikes,
     read_strategy,
@@ -125,6 +127,16 @@ RequestsField = Annotated[
     str,
     PlainValidator(read_requests),
     _text("sha256 of a recording uploaded as an artefact.", "0" * 64, "^[0-9a-f]{64}$"),
+]
+UserHashField = Annotated[
+    str,
+    PlainValidator(read_sha256),
+    _text("sha256 of the user's file, which the workers must have.", "0" * 64, "^[0-9a-f]{64}$"),
+]
+BundleField = Annotated[
+    str,
+    PlainValidator(read_bundle),
+    _text("sha256 of a zip of code uploaded as an artefact.", "0" * 64, "^[0-9a-f]{64}$"),
 ]
 PresetField = Annotated[str, PlainValidator(read_preset), WithJsonSchema({"enum": sorted(PRESETS)})]
 PatternField = Annotated[

@@ -24,6 +24,7 @@ from controller.api.schemas.arriving import LawField, ProfileField
 from controller.api.schemas.by_strategy import NEEDS, by_strategy, idle, misfit
 from controller.api.schemas.connections import ConnectionsDocument, connection_faults
 from controller.api.schemas.fields import (
+    BundleField,
     DurationField,
     ObjectiveField,
     PrecisionField,
@@ -37,6 +38,7 @@ from controller.api.schemas.fields import (
     TargetField,
     UrlField,
     UserField,
+    UserHashField,
     WarmUpField,
 )
 from controller.api.schemas.headers import header_faults, option_faults
@@ -83,6 +85,8 @@ class WorkloadDocument(_Part):
     requests: RequestsField | None = None
     timeout: DurationField | None = None
     replica_header: ResponseHeaderField | None = None
+    user_sha256: UserHashField | None = None
+    bundle: BundleField | None = None
     connections: Annotated[
         ConnectionsDocument,
         BeforeValidator(_object_or_nothing),
@@ -294,6 +298,8 @@ class GoalDocument(_Part):
             timeout_s=self.workload.timeout or time_out_s(self._objectives()),
             replica_header=self.workload.replica_header,
             connections=self.workload.connections.policy(),
+            user_sha256=self.workload.user_sha256,
+            bundle=self.workload.bundle,
         )
 
 

@@ -18,6 +18,7 @@ from typing import Any, NoReturn, get_args
 from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from contract.bundle import SWITCH
 from contract.objectives import Objective, ObjectiveError, parse_objective
 from contract.units import (
     Rate,
@@ -64,6 +65,8 @@ PRIOR_PARTS = ("estimate", "low", "high")
 class Rules:
     """What a goal is held to beyond its own text.
 
+    `bundles`: the operator lets code be uploaded.
+
     `check_target`, `check_user` and `check_url` (of an advisor) raise ValueError with the fix in
     the text; they see the value as it was given.
     """
@@ -71,6 +74,7 @@ class Rules:
     check_target: Callable[[str], None]
     check_user: Callable[[str], None]
     simulating: bool = False
+    bundles: bool = False
     check_url: Callable[[str], None] = _no_url
 
 
@@ -175,6 +179,26 @@ def read_requests(value: Any, info: ValidationInfo[Rules]) -> str:
         return value
     raise UnitError(
         f"{value!r} is not an artefact: upload the recording with "
+        "PUT /api/v1/artefacts/{sha256} and give its sha256 here (tonnage search does both)"
+    )
+
+
+def read_sha256(value: Any) -> str:
+    if isinstance(value, str) and _DIGEST.fullmatch(value):
+        return value
+    raise UnitError(f"{value!r} is not a sha256 of 64 hexadecimal digits, such as sha256sum prints")
+
+
+def read_bundle(value: Any, info: ValidationInfo[Rules]) -> str:
+    if not (info.context.bundles or info.context.simulating):
+        raise UnitError(
+            f"{value!r} is code, and this controller takes none: install the locustfile on the "
+            f"workers, or set {SWITCH}=on for the controller and every worker"
+        )
+    if isinstance(value, str) and (info.context.simulating or _DIGEST.fullmatch(value)):
+        return value
+    raise UnitError(
+        f"{value!r} is not an artefact: upload the zip with "
         "PUT /api/v1/artefacts/{sha256} and give its sha256 here (tonnage search does both)"
     )
 

@@ -1,0 +1,1 @@
+"""What can one worker send on this host?"""
