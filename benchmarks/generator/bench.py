@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.generator import peers, stock
 from benchmarks.generator.servers import Cores
 
-HEY_S = 1.5
+HEY_S = 1.0
 
 
 @dataclass(slots=True)

@@ -168,6 +168,7 @@ def _plan(ask: Ask, number: int) -> Plan:
         duration_s=Seconds(ask.seconds),
         in_flight_cap=ask.cap,
         rate_ceiling=Rate(1e9),
+        streams=ask.streams,
     )
 
 

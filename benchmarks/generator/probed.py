@@ -11,13 +11,17 @@ LATEST_MS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One probe that a client is to run. `check`: compare every due time with the schedule."""
+    """One probe that a client is to run. `check`: compare every due time with the schedule.
+
+    `streams` above 0 closes the loop: so many in flight at the most, as a closed-loop tool has.
+    """
 
     rate: float
     seconds: float
     cap: int = 4_000
     timeout_s: float = 10.0
     check: bool = False
+    streams: int = 0
 
     def line(self) -> str:
         return json.dumps(asdict(self)) + "\n"

@@ -19,7 +19,7 @@ MEMORY_USERS = 11_500
 MEMORY = Bound("memory", 500.0, "MB", at_most=True)
 MOST_OF_BYTES = Bound("of hey's bytes/s", 0.8, "×")
 BODY_START_PER_S = {"4k": 6_000.0, "64k": 3_000.0, "1m": 300.0}
-BODY_PROBE_S = 2.0
+BODY_PROBE_S = 1.5
 BODY_USERS = 100
 
 
@@ -90,9 +90,7 @@ def _bodies(bench: Bench, name: str) -> Row:
     mb = middle([best.probed.rate for best in found]) * size / 1e6
     system = middle([best.probed.system_us for best in found])
     user = middle([best.probed.user_us for best in found])
-    reason = (
-        f"{mb:,.0f} MB/s clean; {user:.0f} us of CPU a request of ours, {system:.0f} the kernel's"
-    )
+    reason = f"{mb:,.0f} MB/s clean; {user:.0f} us of CPU a request of our own, {system:.0f} in the kernel"
     measured = (Measured(MOST_OF_BYTES, tuple(best.ratio for best in found)),)
     what = f"bodies of {name[:-1]} {name[-1:].upper()}B"
     return Row("bodies", what, measured, reason, machine.busy_ratio())
