@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -86,6 +87,7 @@ def main() -> int:
     if absent:
         print(f"not on PATH: {', '.join(absent)}; --install installs {', '.join(peers.PACKAGES)}")
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers and clients end with us
     cores = Cores.of_this_machine()
     others = ", ".join(f"{p.name} {'' if p.path else 'absent'}".strip() for p in peers.PEERS)
     print(f"client on core {cores.client}, server on core {cores.server}; {others}")
