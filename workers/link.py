@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -169,6 +170,7 @@ class Link:
         self._clock = clock
         self._outbox = Outbox()
         self._inbox: Queue[Message] = Queue()
+        self._unread: deque[bytes] = deque()
         self._wanted = Event()
         self._listening = Event()
         self._door = signing.Door(key)
@@ -258,8 +260,11 @@ class Link:
         self._reader.resume()
         self._listening.set()
         while True:
-            for data in self._reader.read():
-                self._take(data)
+            if not self._unread:
+                self._unread.extend(self._reader.read())
+            while self._unread:
+                self._take(self._unread[0])  # which may ask Redis; nothing is lost if it is gone
+                self._unread.popleft()
             succeeds()
 
     def _take(self, data: bytes) -> None:
@@ -268,8 +273,8 @@ class Link:
             data, sent_us = self._door.control(data, now_us)
             message = decode(data)
             if isinstance(message, Prepare | Plan | Stop):
-                self._door.admit(message.run, sent_us)
                 message = self._seated(message)
+                self._door.admit(message.run, sent_us)
             self._inbox.put(message)
         except (ContractError, RosterError, signing.Untrusted) as error:
             log.warning("a control message was ignored: %s", error)

@@ -165,6 +165,32 @@ def test_a_worker_of_a_large_fleet_looks_its_place_up(link: Link, server: Any) -
 
 
 @pytest.mark.needs_redis_server
+def test_a_message_is_not_lost_with_the_connection_that_looks_the_place_up(
+    url: str, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def position(_reader: Reader, run: str, _version: str, _worker: str) -> int:
+        asked.append(run)
+        if len(asked) == 1:
+            raise LinkLost("gone")
+        return 1
+
+    monkeypatch.setattr(Reader, "position", position)
+    link = Link(url, RedisClock(), KEY)
+    link.start(lambda: HELLO)
+    eventually(lambda: server.hexists(keys.FLEET_HELLO, "w1"))
+    now_us = round(server.time()[0] * 1e6)
+    told = without_names(prepare(workers=tuple(f"w{number}" for number in range(300))))
+    server.xadd(keys.CONTROL, {"m": KEY.sealed(encode(told), now_us)})
+    message = link.receive(10.0)
+    assert isinstance(message, Prepare)
+    assert message.workers[1] == "w1"
+    assert asked == ["r1", "r1"]
+    link.close("w1", 2.0)
+
+
+@pytest.mark.needs_redis_server
 def test_in_a_large_fleet_replies_go_to_the_stream_of_the_workers_place(
     link: Link, server: Any
 ) -> None:
